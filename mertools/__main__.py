@@ -1,0 +1,59 @@
+"""`mertools <verb>`: the verbs, and the module behind each, imported when asked."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import mertools
+from mertools.commands.command_line import run
+from mertools.registry import look_up
+
+VERBS = {
+    "extract": ("mertools.commands.extract", "clips -> feature files (also: python extract.py)"),
+    "fuse": ("mertools.commands.fuse", "feature files -> scores, predictions, submission (also: python run_fusion.py)"),
+    "demo": ("mertools.commands.demo", "generate a corpus and run the main job on it, from clips to a report"),
+    "data demo": ("mertools.commands.data_demo", "generate the demo corpus alone"),
+}
+
+
+def usage() -> str:
+    """The list of verbs, as `mertools --help` prints it."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items()]
+    return "\n".join(
+        [
+            f"mertools {mertools.__version__}: {mertools.__doc__.splitlines()[0]}",
+            "",
+            "usage: mertools <verb> [options]",
+            "",
+            *lines,
+            "",
+            "mertools <verb> --help tells the options of one.",
+        ]
+    )
+
+
+def dispatch(arguments: Sequence[str] | None = None) -> int:
+    """Find the verb at the head of `arguments` and run the module behind it."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(usage() + "\n")
+        return 0 if words else 2
+    if words[0] == "--version":
+        sys.stdout.write(f"mertools {mertools.__version__}\n")
+        return 0
+    group = any(verb.startswith(f"{words[0]} ") for verb in VERBS)
+    length = 2 if group and len(words) > 1 and not words[1].startswith("-") else 1
+    module, _ = look_up("verb", " ".join(words[:length]), VERBS)
+    return importlib.import_module(module).main(words[length:])
+
+
+def main() -> None:
+    """The console script `mertools`."""
+    run(dispatch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What every command shares: options with several values, and how a command ends."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mertools.errors import InputError
+
+
+class Several(argparse.Action):
+    """An option that takes `a b c`, `a,b,c` or both, and may be repeated; the value is a list without duplicates."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs="+", **options)
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        given = [part.strip() for value in values for part in value.split(",")]
+        earlier = getattr(namespace, self.dest) or []
+        chosen = list(dict.fromkeys([*earlier, *filter(None, given)]))
+        if not chosen:
+            parser.error(f"argument {option}: expected at least one value")
+        setattr(namespace, self.dest, chosen)
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, except where there is none to show, and keeps the examples' line breaks."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def make_parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
+    """A parser in the house style. `examples` is shown under the options as it is."""
+    epilog = f"examples:\n{examples}" if examples else None
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, formatter_class=HelpFormatter)
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """`--data` and `--media-root`: which corpus a command works on."""
+    parser.add_argument("--data", type=Path, default=Path("manifest.csv"), metavar="CSV", help="the corpus' manifest")
+    parser.add_argument(
+        "--media-root",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="folder that the manifest's paths are relative to and stay inside (default: the manifest's own)",
+    )
+
+
+def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its status: 2 and one line for bad input, 130 for Ctrl-C.
+
+    Any other exception is ours and keeps its traceback.
+    """
+    try:
+        status = main(arguments)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        status = 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. What was finished is kept; the same command continues.\n")
+        status = 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is left to say.
+        sys.stderr.close()
+        status = 141
+    raise SystemExit(status)
