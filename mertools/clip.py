@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 HEAD_AND_TAIL_BYTES = 1 << 16
 
@@ -31,7 +30,7 @@ class Clip:
     label: str = ""
     open_labels: tuple[str, ...] = ()
     speaker: str = ""
-    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def sound(self) -> Path | None:

@@ -37,6 +37,13 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
         return super()._get_help_string(action)
 
 
+def positive(text: str) -> int:
+    """An option's value that is a whole number of at least 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def make_parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
     """A parser in the house style. `examples` is shown under the options as it is."""
     epilog = f"examples:\n{examples}" if examples else None

@@ -1,0 +1,108 @@
+"""predictions.csv, out_of_fold.csv and the challenge's submission files: the only place that reads or writes them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mertools.clip import Clip
+from mertools.emotions import LabelSet
+from mertools.errors import InputError
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a fusion says of some clips, row by row.
+
+    `probabilities` is (N, C), `weights` (N, F) the attention each feature got (0 where the clip lacks it).
+    """
+
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    weights: np.ndarray
+    features: tuple[str, ...]
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The predicted class numbers (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+
+def write_predictions(path: Path, clips: Sequence[Clip], predictions: Predictions, labels: LabelSet) -> None:
+    """Write predictions.csv: `name,split,predicted,p_<label>…,w_<feature>…`."""
+    _write(path, ["name", "split"], [[clip.name, clip.split] for clip in clips], predictions, labels)
+
+
+def write_out_of_fold(
+    path: Path, clips: Sequence[Clip], folds: np.ndarray, predictions: Predictions, labels: LabelSet
+) -> None:
+    """Write out_of_fold.csv: the same for training clips, each by the fold that did not see it, with fold and label."""
+    head = [
+        [clip.name, clip.split, fold, labels.canonical(clip.label)] for clip, fold in zip(clips, folds, strict=True)
+    ]
+    _write(path, ["name", "split", "fold", "label"], head, predictions, labels)
+
+
+def write_submission(path: Path, names: Sequence[str], classes: np.ndarray, labels: LabelSet) -> None:
+    """Write the MER2024 submission of one split, `name,discrete`, and check it as the scorer would read it.
+
+    The labels are spelled as the challenge's label files spell them (`surprise`), names are unique and complete.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["name", "discrete"])
+        writer.writerows((name, labels.names[number]) for name, number in zip(names, classes, strict=True))
+    check_submission(path, names, labels)
+
+
+def check_submission(path: Path, names: Sequence[str], labels: LabelSet) -> None:
+    """Refuse a submission that the scorer would misread.
+
+    Raises InputError for another header, a label outside the set (in another spelling too), a name twice, a name that
+    was not asked for and a name that is lacking.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    if header != ["name", "discrete"]:
+        raise InputError(f"{path}: the header is {','.join(header)!r}, the challenge wants 'name,discrete'.")
+    seen: set[str] = set()
+    wanted = set(names)
+    for number, row in enumerate(rows, start=2):
+        if len(row) != 2:
+            raise InputError(f"{path}, row {number}: {len(row)} cells, wanted name and discrete.")
+        name, label = row
+        if label not in labels.names:
+            raise InputError(f"{path}, row {number}: label {label!r} is not one of {', '.join(labels.names)}.")
+        if name in seen:
+            raise InputError(f"{path}, row {number}: clip {name!r} stands there twice.")
+        if name not in wanted:
+            raise InputError(f"{path}, row {number}: clip {name!r} is not among the clips to be predicted.")
+        seen.add(name)
+    if wanted - seen:
+        raise InputError(f"{path} lacks {len(wanted - seen)} of {len(wanted)} clips (first: {min(wanted - seen)}).")
+
+
+def write_ranking(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write ranking.csv, best first: `modality,feature,waf,low,high`, from train cross-validation alone."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["modality", "feature", "waf", "low", "high"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write(
+    path: Path, head_columns: list[str], head: list[list[object]], predictions: Predictions, labels: LabelSet
+) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        probabilities = [f"p_{label}" for label in labels.names]
+        weights = [f"w_{feature}" for feature in predictions.features]
+        writer.writerow([*head_columns, "predicted", *probabilities, *weights])
+        for row, number, p, w in zip(
+            head, predictions.classes, predictions.probabilities, predictions.weights, strict=True
+        ):
+            writer.writerow([*row, labels.names[number], *(f"{value:.6g}" for value in (*p, *w))])

@@ -1,0 +1,73 @@
+"""Prediction files and submissions."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mertools.clip import Clip
+from mertools.emotions import MER2024
+from mertools.errors import InputError
+from mertools.predictions import (
+    Predictions,
+    check_submission,
+    write_out_of_fold,
+    write_predictions,
+    write_submission,
+)
+
+CLIPS = [Clip("样本,1", split="semi", label="surprised"), Clip('say "hi"', split="noise", label="sad")]
+PREDICTIONS = Predictions(
+    names=tuple(clip.name for clip in CLIPS),
+    probabilities=np.array([[0.1, 0, 0, 0, 0, 0.9], [0.25, 0.5, 0.25, 0, 0, 0]]),
+    weights=np.array([[0.75, 0.25], [1, 0]]),
+    features=("egemaps", "minilm"),
+)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_predictions_and_out_of_fold(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "predictions.csv", CLIPS, PREDICTIONS, MER2024)
+    first, second = rows(tmp_path / "predictions.csv")
+    assert list(first) == [
+        *("name", "split", "predicted"),
+        *(f"p_{label}" for label in MER2024.names),
+        *("w_egemaps", "w_minilm"),
+    ]
+    assert (first["name"], first["predicted"], first["p_surprise"]) == ("样本,1", "surprise", "0.9")
+    assert (second["name"], second["w_minilm"]) == ('say "hi"', "0")
+    write_out_of_fold(tmp_path / "oof.csv", CLIPS, np.array([0, 4]), PREDICTIONS, MER2024)
+    first, second = rows(tmp_path / "oof.csv")
+    assert (first["label"], second["fold"]) == ("surprise", "4")
+
+
+def test_a_submission_is_spelled_as_the_rules_spell_it(tmp_path: Path) -> None:
+    path = tmp_path / "submission-semi.csv"
+    write_submission(path, PREDICTIONS.names, PREDICTIONS.classes, MER2024)
+    assert path.read_text(encoding="utf-8") == 'name,discrete\n"样本,1",surprise\n"say ""hi""",angry\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "header"),
+        ("name,label\na,sad\n", "the challenge wants 'name,discrete'"),
+        ("name,discrete\na,surprised\nb,sad\n", "row 2: label 'surprised' is not one of"),
+        ("name,discrete\na,sad\na,sad\n", "row 3: clip 'a' stands there twice"),
+        ("name,discrete\na,sad\nc,sad\n", "row 3: clip 'c' is not among the clips"),
+        ("name,discrete\na,sad\n", r"lacks 1 of 2 clips \(first: b\)"),
+        ("name,discrete\na,sad,1\n", "row 2: 3 cells"),
+    ],
+)
+def test_a_submission_the_scorer_would_misread_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "submission.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        check_submission(path, ["a", "b"], MER2024)

@@ -1,0 +1,41 @@
+"""A toy corpus with feature files: three modalities, each of which tells something of the emotion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mertools.clip import Clip
+from mertools.corpus import write_manifest
+from mertools.feature_store import FeatureWriter, Provenance, Row
+
+LABELS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
+DIMS = {"toy-audio": ("audio", 4), "toy-video": ("video", 5), "toy-text": ("text", 3)}
+
+
+def make_toy_corpus(folder: Path, count: int = 90, classes: int = 3, test_share: float = 1 / 3) -> Path:
+    """Write manifest.csv and features/ into `folder`; in each clip one modality is silent about the label."""
+    rng = np.random.default_rng(0)
+    centres = {name: rng.normal(scale=2, size=(classes, dim)) for name, (_, dim) in DIMS.items()}
+    clips, rows = [], {name: [] for name in DIMS}
+    for number in range(count):
+        label = number % classes
+        split = "train" if number < count * (1 - test_share) else ("semi", "noise")[number % 2]
+        name = f"clip_{number:03d}"
+        clips.append(Clip(name, subtitle="x", split=split, label=LABELS[label], speaker=f"s{rng.integers(8)}"))
+        for place, feature in enumerate(DIMS):
+            if number % 10 == 9 and feature == "toy-video":
+                rows[feature].append(Row(name, "missing", "no face"))
+                continue
+            centre = centres[feature][label] if number // classes % 3 != place else 0
+            vector = centre + rng.normal(size=DIMS[feature][1])
+            rows[feature].append(Row(name, "ok", utterance=vector.astype(np.float32)))
+    (folder / "features").mkdir(parents=True)
+    write_manifest(folder / "manifest.csv", clips)
+    for feature, (modality, _) in DIMS.items():
+        provenance = Provenance(feature, modality, "Toy", "path:/toy", "1", "mean")
+        with FeatureWriter(folder / "features" / f"{feature}.h5", provenance) as writer:
+            writer.append(rows[feature])
+            writer.pack([clip.name for clip in clips])
+    return folder / "manifest.csv"
