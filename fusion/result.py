@@ -103,7 +103,7 @@ def _describe_system(kind: str, top: int | None, one: System, corpus: Corpus, la
 
 def _describe_split(corpus: Corpus, split: str, labels: LabelSet) -> dict[str, Any]:
     clips = [clip for clip in corpus.clips if clip.split == split]
-    counts = Counter(labels.canonical(clip.label) for clip in clips if clip.label)
+    counts = Counter(clip.label for clip in clips)
     return {"clips": len(clips), "classes": {name: counts[name] for name in labels.names if counts[name]}}
 
 

@@ -41,9 +41,7 @@ def write_out_of_fold(
     path: Path, clips: Sequence[Clip], folds: np.ndarray, predictions: Predictions, labels: LabelSet
 ) -> None:
     """Write out_of_fold.csv: the same for training clips, each by the fold that did not see it, with fold and label."""
-    head = [
-        [clip.name, clip.split, fold, labels.canonical(clip.label)] for clip, fold in zip(clips, folds, strict=True)
-    ]
+    head = [[clip.name, clip.split, fold, clip.label] for clip, fold in zip(clips, folds, strict=True)]
     _write(path, ["name", "split", "fold", "label"], head, predictions, labels)
 
 

@@ -19,7 +19,7 @@ from mertools.predictions import (
     write_submission,
 )
 
-CLIPS = [Clip("样本,1", split="semi", label="surprised"), Clip('say "hi"', split="noise", label="sad")]
+CLIPS = [Clip("样本,1", split="semi", label="surprise"), Clip('say "hi"', split="noise", label="sad")]
 PREDICTIONS = Predictions(
     names=tuple(clip.name for clip in CLIPS),
     probabilities=np.array([[0.1, 0, 0, 0, 0, 0.9], [0.25, 0.5, 0.25, 0, 0, 0]]),

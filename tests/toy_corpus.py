@@ -14,14 +14,14 @@ LABELS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 DIMS = {"toy-audio": ("audio", 4), "toy-video": ("video", 5), "toy-text": ("text", 3)}
 
 
-def make_toy_corpus(folder: Path, count: int = 90, classes: int = 3, test_share: float = 1 / 3) -> Path:
+def make_toy_corpus(folder: Path, count: int = 90, classes: int = 3) -> Path:
     """Write manifest.csv and features/ into `folder`; in each clip one modality is silent about the label."""
     rng = np.random.default_rng(0)
     centres = {name: rng.normal(scale=2, size=(classes, dim)) for name, (_, dim) in DIMS.items()}
     clips, rows = [], {name: [] for name in DIMS}
     for number in range(count):
         label = number % classes
-        split = "train" if number < count * (1 - test_share) else ("semi", "noise")[number % 2]
+        split = "train" if number < count * 2 // 3 else ("semi", "noise")[number % 2]
         name = f"clip_{number:03d}"
         clips.append(Clip(name, subtitle="x", split=split, label=LABELS[label], speaker=f"s{rng.integers(8)}"))
         for place, feature in enumerate(DIMS):

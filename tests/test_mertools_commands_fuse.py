@@ -1,0 +1,202 @@
+"""`run_fusion.py` on a toy corpus: what it writes, that its numbers agree with its files, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_corpus import LABELS, make_toy_corpus
+
+from mertools.commands.fuse import main
+from mertools.corpus import read_manifest
+from mertools.errors import InputError
+from mertools.metrics import confusion_matrix, waf
+from mertools.run_record import read_result
+
+QUICK = ["--trials", "2", "--epochs", "8", "--folds", "3"]
+
+
+def options(folder: Path, *more: str) -> list[str]:
+    return [
+        *("--data", str(folder / "manifest.csv"), "--features", str(folder / "features")),
+        *("--runs", str(folder / "runs")),
+        *QUICK,
+        *more,
+    ]
+
+
+def only_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fusion")
+    make_toy_corpus(folder)
+    assert main(options(folder, "--top", "1")) == 0
+    return folder
+
+
+def test_a_run_describes_itself(finished: Path) -> None:
+    run = only_run(finished)
+    result = read_result(run)
+    assert result["configuration"]["top"] == 1 and result["seed"] == 0
+    assert result["corpus"]["fingerprint"] == read_manifest(finished / "manifest.csv").fingerprint
+    assert result["corpus"]["splits"]["train"]["clips"] == 60
+    assert [row["features"] for row in result["rows"]][-1] == ["toy-audio", "toy-video", "toy-text"]
+    assert result["rows"][-1]["modalities"] == "AVT"
+    (video,) = (feature for feature in result["features"] if feature["name"] == "toy-video")
+    assert (video["ok"], video["missing"], video["failed"]) == (81, 9, 0)
+    for key in ("predictions", "out_of_fold", "ranking", "table", "report"):
+        assert (run / result["files"][key]).stat().st_size > 0
+
+
+def test_scores_are_those_of_the_files(finished: Path) -> None:
+    run = only_run(finished)
+    scores = {(s["split"], s["metric"]): s for s in read_result(run)["rows"][-1]["scores"]}
+    rows = table(run / "out_of_fold.csv")
+    of_folds = []
+    for fold in sorted({row["fold"] for row in rows}):
+        of_fold = [row for row in rows if row["fold"] == fold]
+        truth, predicted = ([LABELS.index(row[column]) for row in of_fold] for column in ("label", "predicted"))
+        of_folds.append(float(waf(confusion_matrix(truth, predicted, 6))))
+    assert scores["train", "waf"]["value"] == pytest.approx(np.mean(of_folds))
+    assert scores["train", "waf"]["estimate"] == "cv-paper" and scores["semi", "waf"]["estimate"] == "test"
+
+    label_of = {clip.name: clip.label for clip in read_manifest(finished / "manifest.csv").clips}
+    for split in ("semi", "noise"):
+        rows = [row for row in table(run / "predictions.csv") if row["split"] == split]
+        truth = [LABELS.index(label_of[row["name"]]) for row in rows]
+        value = float(waf(confusion_matrix(truth, [LABELS.index(row["predicted"]) for row in rows], 6)))
+        score = scores[split, "waf"]
+        assert score["value"] == pytest.approx(value) and score["n"] == len(rows) == 15
+        assert score["low"] <= value <= score["high"]
+        submitted = {row["name"]: row["discrete"] for row in table(run / f"submission-{split}.csv")}
+        assert submitted == {row["name"]: row["predicted"] for row in rows}
+
+
+def test_the_ranking_is_by_train_cross_validation(finished: Path) -> None:
+    run = only_run(finished)
+    ranking = table(run / "ranking.csv")
+    assert list(ranking[0]) == ["modality", "feature", "waf", "low", "high"]
+    values = [float(row["waf"]) for row in ranking]
+    assert values == sorted(values, reverse=True)
+    singles = {row["features"][0]: row for row in read_result(run)["rows"] if row["kind"] == "single"}
+    for row in ranking:
+        assert float(row["waf"]) == max(trial["value"] for trial in singles[row["feature"]]["trials"])
+
+
+def test_the_same_command_gives_the_same_numbers(finished: Path, tmp_path: Path) -> None:
+    again = [*options(finished, "--feature", "toy-text,toy-audio"), "--runs", str(tmp_path / "runs")]
+    assert main(again) == 0 and main(again) == 0
+    one, two = sorted((tmp_path / "runs").iterdir())
+    for name in ("predictions.csv", "out_of_fold.csv", "submission-semi.csv"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    assert not (one / "ranking.csv").exists(), "two named features need no ranking"
+    assert read_result(one)["rows"] == read_result(two)["rows"]
+
+
+def test_without_a_terminal_the_table_is_tab_separated(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(options(finished, "--feature", "toy-text")) == 0
+    output = capsys.readouterr().out
+    rows = [line.split("\t") for line in output.splitlines() if "\t" in line]
+    assert len({len(row) for row in rows}) == 1 and len(rows) == 2
+    assert "cv-paper" in output and "Report:" in output
+
+
+def test_other_labels(tmp_path: Path) -> None:
+    manifest = make_toy_corpus(tmp_path)
+    text = manifest.read_text()
+    for old, new in (("neutral", "Joy"), ("angry", "fear"), ("happy", "disgust")):
+        text = text.replace(f",{old},", f",{new},")
+    manifest.write_text(text)
+    with pytest.raises(InputError, match=r"clip 'clip_000': Label 'Joy' is not one of neutral.*--labels auto"):
+        main(options(tmp_path))
+    assert main(options(tmp_path, "--labels", "auto", "--feature", "toy-text")) == 0
+    run = only_run(tmp_path)
+    assert read_result(run)["labels"] == ["Joy", "disgust", "fear"]
+    assert list(table(run / "predictions.csv")[0])[3:6] == ["p_Joy", "p_disgust", "p_fear"]
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    manifest = make_toy_corpus(folder)
+    manifest.write_text(manifest.read_text().replace(old, new))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--feature", "toy-vidio"], r"Did you mean 'toy-video'\?"),
+        (["--feature", "toy-text", "--modalities", "AT"], r"no audio feature among toy-text \(text\)"),
+        (["--group", "take"], "has no value in column 'take'"),
+        (["--folds", "30"], r"Class 'angry' has 20 training clips, fewer than the 30 folds"),
+        (["--device", "cuda"], "--device cpu"),
+    ],
+)
+def test_refuses_with_the_next_step(finished: Path, more: list[str], message: str) -> None:
+    if more == ["--device", "cuda"]:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InputError, match=message):
+        main(options(finished, *more))
+
+
+def test_refuses_corpora_it_cannot_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="clip 'clip_000' is of split 'train' but has no label"):
+        main(options(edited(tmp_path / "one", "clip_000,x,train,neutral", "clip_000,x,train,")))
+    with pytest.raises(InputError, match=r"no clip to train on: its splits are dev, semi, noise"):
+        main(options(edited(tmp_path / "two", ",train,", ",dev,")))
+    with pytest.raises(InputError, match="Class 'surprise' has a single training clip"):
+        main(options(edited(tmp_path / "three", "clip_000,x,train,neutral", "clip_000,x,train,surprised")))
+
+
+def test_a_label_in_another_spelling_is_the_same_class(tmp_path: Path) -> None:
+    folder = edited(tmp_path, ",happy,", ",surprise,")
+    manifest = folder / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",surprise,", ",surprised,", 7))
+    assert main(options(folder, "--feature", "toy-text")) == 0
+    assert read_result(only_run(folder))["corpus"]["splits"]["train"]["classes"]["surprise"] == 20
+
+
+def test_no_features_at_all_says_how_to_get_some(tmp_path: Path) -> None:
+    make_toy_corpus(tmp_path)
+    with pytest.raises(
+        InputError, match=r"There are no feature files in .*empty. Run: python extract.py --feature NAME"
+    ):
+        main([*options(tmp_path), "--features", str(tmp_path / "empty")])
+
+
+def test_nothing_is_written_when_refused(tmp_path: Path) -> None:
+    make_toy_corpus(tmp_path)
+    with pytest.raises(InputError):
+        main(options(tmp_path, "--labels", "happy,sad"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unlabelled_clips_are_predicted_and_not_scored(tmp_path: Path) -> None:
+    folder = edited(tmp_path, ",semi,neutral", ",semi,")
+    assert main(options(folder, "--feature", "toy-text")) == 0
+    run = only_run(folder)
+    (score,) = (s for s in read_result(run)["rows"][-1]["scores"] if (s["split"], s["metric"]) == ("semi", "waf"))
+    assert score["n"] == 10
+    assert len(table(run / "submission-semi.csv")) == 15
+
+
+def test_a_run_that_did_not_finish_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did not finish"):
+        read_result(tmp_path)
+    (tmp_path / "result.json").write_text(json.dumps({"schema": 99}))
+    with pytest.raises(InputError, match="schema 99"):
+        read_result(tmp_path)
