@@ -75,8 +75,8 @@ class Batch:
     features: dict[str, Tensor]
     masks: dict[str, Tensor]
 
-    def rows(self, index: Tensor) -> Batch:
-        """The clips at `index`."""
+    def rows(self, index: Tensor | slice) -> Batch:
+        """The clips at `index`; a slice copies nothing."""
         return Batch(
             {name: values[index] for name, values in self.features.items()},
             {name: mask[index] for name, mask in self.masks.items()},

@@ -53,12 +53,15 @@ def train(
     best_waf, best_epoch, best_state = -1.0, 0, {}
     for epoch in range(epochs):
         network.train()
-        order = torch.randperm(len(targets), generator=generator)
-        for index in order.split(BATCH_SIZE):
-            uniform = torch.rand(len(index), len(batch.features), network.hidden, generator=generator).to(device)
-            rows = batch.rows(index.to(device))
+        order = torch.randperm(len(targets), generator=generator).to(device)
+        shuffled, shuffled_targets = batch.rows(order), targets[order]
+        for begin in range(0, len(targets), BATCH_SIZE):
+            part = slice(begin, begin + BATCH_SIZE)
+            rows = shuffled.rows(part)
+            shape = len(shuffled_targets[part]), len(batch.features), network.hidden
+            uniform = torch.rand(shape, generator=generator).to(device)
             fused = network(rows.features, rows.masks, uniform)
-            loss = functional.cross_entropy(fused.logits, targets[index])
+            loss = functional.cross_entropy(fused.logits, shuffled_targets[part])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
