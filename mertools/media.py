@@ -1,0 +1,494 @@
+"""The only place that decodes or encodes audio and video, on PyAV alone.
+
+Times are seconds from the clip's start: the moment where the earlier of its two streams, sound and picture, begins. So
+sound and frames of one clip share one clock, whatever the file's own clock says.
+
+Files are opened for local reading only: a playlist that poses as a clip cannot make a run fetch anything from a
+network. Each stream is decoded on one thread, because extraction works on several clips at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer, OutputContainer
+
+SAMPLE_RATE = 16_000
+
+Chooser = Callable[[np.ndarray], np.ndarray]
+"""Times of all frames (N,) -> sorted indices of those to keep."""
+
+DEFAULT_FRAME_RATE = Fraction(25)
+"""For streams that say nothing at all about time (bare H.264)."""
+
+LONGEST_GAP_SECONDS = 10.0
+"""A pause in the sound's time stamps up to this is silence; a longer one is a broken time stamp."""
+
+SHORTFALL = 0.05, 0.25
+"""A stream that ends earlier than its header promises by more than this share and these seconds is cut off."""
+
+FORMATS_THAT_STATE_DURATION = {"mov", "matroska", "avi", "flv", "wav", "flac", "asf"}
+"""By FFmpeg's names. For others the duration is a guess from the bit rate, and no promise."""
+
+
+class MissingMedium(Exception):
+    """The clip lacks what was asked for: a stream, a face. The message is the reason that is stored."""
+
+
+class UnreadableMedia(Exception):
+    """The file is absent, empty, not media, or nothing in it decodes. The message is the reason that is stored."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Mono sound. `samples` hold what was decoded; `problem` says why that is not all of it, None where it is."""
+
+    samples: np.ndarray  # (N,) float32 in [-1, 1]
+    sample_rate: int
+    problem: str | None = None
+
+    @property
+    def duration_seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames and their times; iterating gives (time, image) pairs. `problem` says why some are lacking or damaged."""
+
+    images: list[np.ndarray]  # T x (H, W, 3) uint8 RGB
+    times: np.ndarray  # (T,) float64 seconds
+    problem: str | None = None
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        return zip(self.times.tolist(), self.images, strict=True)
+
+
+def evenly(count: int) -> Chooser:
+    """Keep `count` frames evenly spaced in time: those shown at the middles of `count` equal parts of the clip.
+
+    A clip with fewer frames gives them all, each once.
+    """
+    return partial(_shown_at_middles, count)
+
+
+def _shown_at_middles(count: int, times: np.ndarray) -> np.ndarray:
+    total = len(times)
+    count = min(count, total)
+    ranks = np.arange(count)
+    last_shown_for = np.median(np.diff(times)) if total > 1 else 1.0
+    middles = times[0] + (ranks + 0.5) / count * (times[-1] - times[0] + last_shown_for)
+    shown = np.searchsorted(times, middles, side="right") - 1
+    # At a variable frame rate one frame may be shown at several middles: spread them so that each is taken once.
+    shown = np.maximum.accumulate(shown - ranks) + ranks
+    return np.minimum(shown, total - count + ranks)
+
+
+def every() -> Chooser:
+    """Keep all frames."""
+    return _all
+
+
+def _all(times: np.ndarray) -> np.ndarray:
+    return np.arange(len(times))
+
+
+def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Sound:
+    """The sound of an audio or video file, mixed to mono and resampled as `ffmpeg -ac 1 -ar 16000` does, 16 bits deep.
+
+    Sample i sounds at i / sample_rate seconds from the clip's start: where the sound begins after the picture, or
+    pauses by its time stamps, silence stands for what is not there.
+
+    Raises MissingMedium for a file without an audio stream, UnreadableMedia for one from which no sound can be had.
+    """
+    with _opened(path) as container:
+        stream = _stream(container, "audio", path)
+        origin = _clip_start(container)
+        damage = _Damage()
+        mixer = _Mixer(sample_rate)
+        for frame in _decoded(container, stream, damage):
+            mixer.add(frame, None if frame.time is None else frame.time - origin)
+        samples = mixer.finish()
+        if not len(samples):
+            raise UnreadableMedia(f"no sound can be decoded from {path.name}{damage.why}")
+        shortfall = _shortfall(stream, "sound", len(samples) / sample_rate - (_start(stream) - origin))
+        return Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+
+
+class _Mixer:
+    """Decoded audio frames in, one mono signal out."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+        self.parts: list[np.ndarray] = []
+        self.resampler: av.AudioResampler | None = None
+        self.format: tuple | None = None
+        self.seconds = 0.0
+
+    def add(self, frame: av.AudioFrame, time: float | None) -> None:
+        """Append one frame that starts at `time` seconds."""
+        import av
+
+        gap = 0.0 if time is None else time - self.seconds
+        # Time stamps are rounded, often to whole milliseconds: only a real gap counts, except at the very start.
+        if (0.05 if self.parts else 0.0) < gap <= LONGEST_GAP_SECONDS:
+            self.parts.append(np.zeros(round(gap * self.sample_rate), np.int16))
+            self.seconds += gap
+        format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if format != self.format:
+            self._drain()
+            self.format = format
+            self.resampler = av.AudioResampler("s16", "mono", self.sample_rate)
+        self.seconds += frame.samples / frame.sample_rate
+        # The resampler counts for itself: stamps that jump would confuse it.
+        frame.pts = None
+        self.parts += [part.to_ndarray()[0] for part in self.resampler.resample(frame)]
+
+    def finish(self) -> np.ndarray:
+        """All that was added: (N,) float32 in [-1, 1]."""
+        self._drain()
+        if not self.parts:
+            return np.zeros(0, np.float32)
+        return np.concatenate(self.parts).astype(np.float32) / 2**15
+
+    def _drain(self) -> None:
+        if self.resampler is not None:
+            self.parts += [part.to_ndarray()[0] for part in self.resampler.resample(None)]
+
+
+class FrameStream:
+    """The chosen frames of one clip, decoded one at a time while they are iterated as (time, image) pairs.
+
+    For work that needs each frame once (faces), so that a long or large clip never lies in memory whole. `times` are
+    the times of the chosen frames as the file states them; `problem` is known when the iteration has ended.
+
+    The times of all frames are learnt beforehand from the packets, without decoding: what headers say about count and
+    duration is often wrong. Where a chosen frame cannot be decoded, the next one that can stands in for it. Images are
+    (H, W, 3) uint8 RGB, upright (rotation metadata is applied).
+
+    Raises MissingMedium for a file without a video stream (cover art is none) and UnreadableMedia for one that cannot
+    be opened or holds no frames; iterating raises UnreadableMedia where not one frame can be decoded.
+    """
+
+    def __init__(self, path: Path, choose: Chooser | None = None) -> None:
+        self.path = path
+        self.problem: str | None = None
+        with _opened(path) as container:
+            stream = _stream(container, "video", path)
+            damage = _Damage()
+            stamps = _frame_stamps(container, stream, damage)
+            if not stamps:
+                raise UnreadableMedia(f"the video stream of {path.name} holds no frames{damage.why}")
+            if None in stamps:
+                self._stamps = None
+                rate = stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE
+                seconds = np.arange(len(stamps)) / float(rate)
+            else:
+                self._stamps = sorted(stamps)
+                seconds = np.array([float((stamp - self._stamps[0]) * stream.time_base) for stamp in self._stamps])
+            # The stream's own start, not the first stamp: AVI stamps are those of decoding, which runs ahead.
+            self._times = seconds + (_start(stream) - _clip_start(container))  # (N,) of all frames
+            last_shown_for = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+            shortfall = _shortfall(stream, "video", seconds[-1] + last_shown_for)
+            self._problems = [*damage.lines, *shortfall]
+        self._chosen = [int(index) for index in (choose or every())(self._times)]
+        self.times = self._times[self._chosen]
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        wanted = list(reversed(self._chosen))
+        damage = _Damage()
+        index, frame, given = -1, None, False
+        with _opened(self.path) as container:
+            for frame in _decoded(container, _stream(container, "video", self.path), damage):
+                index, given = self._index_of(frame, index), False
+                while wanted and wanted[-1] <= index:
+                    wanted.pop()
+                    if not given:
+                        given = True
+                        yield float(self._times[index]), self._image(frame)
+                if not wanted:
+                    break
+        if frame is None:
+            raise UnreadableMedia(f"no frame of {self.path.name} can be decoded{damage.why}")
+        if wanted and not given:
+            # The file promised frames after this one; the last there is stands in for them.
+            yield float(self._times[index]), self._image(frame)
+        self.problem = _joined([*self._problems, *damage.lines])
+
+    def _index_of(self, frame: av.VideoFrame, last: int) -> int:
+        """Which frame of the file this is; decoders leave out what they cannot decode, so its stamp says it best."""
+        index = last + 1
+        if self._stamps is not None and frame.pts is not None:
+            index = max(index, bisect_left(self._stamps, frame.pts))
+        return min(index, len(self._times) - 1)
+
+    def _image(self, frame: av.VideoFrame) -> np.ndarray:
+        import av
+
+        try:
+            image = frame.to_ndarray(format="rgb24", threads=1)
+        except av.FFmpegError as error:
+            raise UnreadableMedia(
+                f"frames of {self.path.name} cannot be converted from {frame.format.name} to RGB: {error.strerror}"
+            ) from error
+        turns = round(frame.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def read_frames(path: Path, choose: Chooser | None = None) -> Frames:
+    """The frames that `choose` keeps (all without it), with their times in seconds from the clip's start.
+
+    One decoding pass that ends with the last kept frame; only kept frames are converted to RGB. All of them lie in
+    memory at once: for large clips use FrameStream, which also says what is raised and when.
+    """
+    stream = FrameStream(path, choose)
+    pairs = list(stream)
+    return Frames([image for _, image in pairs], np.array([time for time, _ in pairs]), stream.problem)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    import av
+
+    if path.is_dir():
+        raise UnreadableMedia(f"{path.name} is a folder, not a media file")
+    if not path.exists():
+        raise UnreadableMedia(f"{path.name} does not exist")
+    if path.stat().st_size == 0:
+        raise UnreadableMedia(f"{path.name} is empty (0 bytes)")
+    try:
+        # "file:" so that no name is taken for a protocol or a pattern, and that what a playlist names must be a local
+        # file too; tags in odd encodings are no reason to fail.
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise UnreadableMedia(
+            f"{path.name} cannot be opened as media: {error.strerror} "
+            "(not an audio or video file, or cut off before its index)"
+        ) from error
+    with container:
+        yield container
+
+
+def _stream(container: InputContainer, medium: str, path: Path) -> av.VideoStream | av.AudioStream:
+    streams = _streams(container, medium)
+    if not streams:
+        raise MissingMedium(f"{path.name} has no {medium} stream")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise UnreadableMedia(f"the {medium} stream of {path.name} is of an unknown codec")
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _streams(container: InputContainer, medium: str) -> list:
+    """Streams of a medium; cover art is a picture, not video."""
+    from av.stream import Disposition
+
+    return [s for s in container.streams if s.type == medium and not s.disposition & Disposition.attached_pic]
+
+
+def _start(stream: av.VideoStream | av.AudioStream) -> float:
+    """When a stream begins by the file's clock, in seconds."""
+    start = float((stream.start_time or 0) * stream.time_base)
+    # Sound that starts before zero is an encoder's run-up, which decoders leave out.
+    return max(start, 0.0) if stream.type == "audio" else start
+
+
+def _clip_start(container: InputContainer) -> float:
+    """When the earlier of sound and picture begins by the file's clock, in seconds."""
+    return min(_start(stream) for medium in ("video", "audio") for stream in _streams(container, medium)[:1])
+
+
+def _packets(container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage) -> Iterator:
+    """The stream's packets and, last, one that flushes the decoder."""
+    import av
+
+    try:
+        for packet in container.demux(stream):
+            damage.packets += bool(packet.size)
+            yield packet
+    except IndexError:
+        # PyAV's way to end a file in which a stream turned up half-way (damaged MPEG-TS).
+        yield None
+    except av.FFmpegError as error:
+        damage.broken = error.strerror
+        yield None
+
+
+def _decoded(container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage) -> Iterator:
+    """The stream's frames as far as they can be decoded; what goes wrong is noted in `damage`."""
+    import av
+
+    for packet in _packets(container, stream, damage):
+        try:
+            frames = stream.decode(packet)
+        except EOFError:
+            # Flushed already.
+            continue
+        except av.FFmpegError as error:
+            damage.add(error.strerror)
+            continue
+        for frame in frames:
+            damage.spoilt += frame.is_corrupt
+            yield frame
+
+
+def _frame_stamps(container: InputContainer, stream: av.VideoStream, damage: _Damage) -> list[int | None]:
+    """When each frame is shown, in the stream's time base; None where the file does not say. Nothing is decoded."""
+    return [
+        packet.dts if packet.pts is None else packet.pts
+        for packet in _packets(container, stream, damage)
+        if packet is not None and packet.size and not packet.is_discard
+    ]
+
+
+@dataclass
+class _Damage:
+    """What went wrong while one stream was read."""
+
+    packets: int = 0
+    failed: int = 0
+    spoilt: int = 0
+    first_error: str = ""
+    broken: str = ""
+
+    def add(self, error: str) -> None:
+        self.failed += 1
+        self.first_error = self.first_error or error
+
+    @property
+    def lines(self) -> list[str]:
+        """What to tell about it; empty where nothing went wrong."""
+        lines = []
+        if self.broken:
+            lines.append(f"the file breaks off after {self.packets} packets: {self.broken}")
+        if self.failed:
+            lines.append(f"{self.failed} of {self.packets} packets cannot be decoded: {self.first_error}")
+        if self.spoilt:
+            lines.append(f"decoded with damage: {self.spoilt} frames")
+        return lines
+
+    @property
+    def why(self) -> str:
+        return f" ({_joined(self.lines)})" if self.lines else ""
+
+
+def _shortfall(stream: av.VideoStream | av.AudioStream, medium: str, found: float) -> list[str]:
+    """A line about a stream of which far less was found, in seconds, than its header promises."""
+    if FORMATS_THAT_STATE_DURATION.isdisjoint(stream.container.format.name.split(",")):
+        return []
+    if stream.duration is not None:
+        promised = float(stream.duration * stream.time_base)
+    elif stream.container.duration is not None:
+        # Matroska and FLV state the moment, in microseconds, when the last of all streams ends.
+        promised = stream.container.duration / 1e6 - _start(stream)
+    else:
+        return []
+    share, seconds = SHORTFALL
+    if promised - found <= max(share * promised, seconds):
+        return []
+    return [f"the {medium} ends after {found:.2f} s, the file promises {promised:.2f} s"]
+
+
+def _joined(lines: list[str]) -> str | None:
+    return "; ".join(dict.fromkeys(lines)) or None
+
+
+def write_clip(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    frames_per_second: float,
+    samples: np.ndarray | None = None,
+    sample_rate: int = SAMPLE_RATE,
+) -> None:
+    """Write an mp4 of H.264 video and, where `samples` are given, AAC sound; both start at time 0.
+
+    `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
+    H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
+    [-1, 1]. The file appears under its name when it is complete; the same input gives the same bytes.
+
+    Raises ValueError where `frames` yields nothing or images of other shapes.
+    """
+    import av
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        # +bitexact leaves out dates and library versions.
+        with av.open(f"file:{temporary.absolute()}", "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+            _encode(container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(
+    container: OutputContainer,
+    frames: Iterable[np.ndarray],
+    frames_per_second: Fraction,
+    samples: np.ndarray | None,
+    sample_rate: int,
+) -> None:
+    import av
+    from av.video.reformatter import ColorRange, Colorspace
+
+    video = audio = None
+    sounds = iter(())
+    for index, image in enumerate(frames):
+        image = _even(image)
+        if video is None:
+            shape = image.shape
+            # One thread: x264's output depends on their number.
+            options = {"preset": "veryfast", "crf": "18", "threads": "1", "flags": "+bitexact"}
+            video = container.add_stream("libx264", rate=frames_per_second, options=options)
+            video.height, video.width, video.pix_fmt = shape[0], shape[1], "yuv420p"
+            video.codec_context.time_base = 1 / frames_per_second
+            # What the conversion from RGB does; without the tags players take large pictures for BT.709.
+            video.codec_context.colorspace, video.codec_context.color_range = Colorspace.ITU601, ColorRange.MPEG
+            if samples is not None:
+                audio = container.add_stream("aac", rate=sample_rate, layout="mono", options={"flags": "+bitexact"})
+                audio.bit_rate = 96_000
+                sounds = _sound_frames(samples, sample_rate)
+        if image.shape != shape:
+            raise ValueError(f"frame {index} is {image.shape}, the first one {shape}: a clip has one size")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.pts, frame.time_base = index, 1 / frames_per_second
+        container.mux(video.encode(frame))
+        # Sound follows its picture closely, so that the muxer need not hold a whole stream to interleave the two.
+        for sound in sounds:
+            container.mux(audio.encode(sound))
+            if sound.pts / sample_rate > index / frames_per_second:
+                break
+    if video is None:
+        raise ValueError("no frames to write")
+    for sound in sounds:
+        container.mux(audio.encode(sound))
+    for stream in filter(None, (video, audio)):
+        container.mux(stream.encode(None))
+
+
+def _sound_frames(samples: np.ndarray, sample_rate: int, length: int = 1024) -> Iterator[av.AudioFrame]:
+    import av
+
+    samples = np.clip(samples, -1, 1).astype(np.float32)
+    for start in range(0, len(samples), length):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + length], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+        yield frame
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(image)
