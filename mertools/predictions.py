@@ -32,6 +32,54 @@ class Predictions:
         return self.probabilities.argmax(axis=1)
 
 
+@dataclass(frozen=True)
+class PredictionFile:
+    """The rows of predictions.csv or out_of_fold.csv as arrays.
+
+    `truth` (N,) and `classes` (N,) are class numbers, `truth` -1 where the file has no label; `weights` is (N, F).
+    """
+
+    names: tuple[str, ...]
+    splits: tuple[str, ...]
+    truth: np.ndarray
+    classes: np.ndarray
+    probabilities: np.ndarray
+    weights: np.ndarray
+    features: tuple[str, ...]
+
+
+def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
+    """Read predictions.csv or out_of_fold.csv.
+
+    Raises InputError for a file that is absent or was written with other labels.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows, header = list(reader), reader.fieldnames or []
+    except FileNotFoundError:
+        raise InputError(f"There is no file of predictions {path}.") from None
+    probabilities = [f"p_{label}" for label in labels.names]
+    if [column for column in header if column.startswith("p_")] != probabilities:
+        raise InputError(
+            f"{path} has other labels than {', '.join(labels.names)}: its columns are {', '.join(header)}."
+        )
+    weights = [column for column in header if column.startswith("w_")]
+    return PredictionFile(
+        names=tuple(row["name"] for row in rows),
+        splits=tuple(row["split"] for row in rows),
+        truth=np.array([labels.index(row["label"]) if row.get("label") else -1 for row in rows], dtype=np.int64),
+        classes=np.array([labels.index(row["predicted"]) for row in rows], dtype=np.int64),
+        probabilities=_numbers(rows, probabilities),
+        weights=_numbers(rows, weights),
+        features=tuple(column.removeprefix("w_") for column in weights),
+    )
+
+
+def _numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> np.ndarray:
+    return np.array([[float(row[column]) for column in columns] for row in rows]).reshape(len(rows), len(columns))
+
+
 def write_predictions(path: Path, clips: Sequence[Clip], predictions: Predictions, labels: LabelSet) -> None:
     """Write predictions.csv: `name,split,predicted,p_<label>…,w_<feature>…`."""
     _write(path, ["name", "split"], [[clip.name, clip.split] for clip in clips], predictions, labels)

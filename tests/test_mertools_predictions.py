@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from mertools.clip import Clip
-from mertools.emotions import MER2024
+from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 from mertools.predictions import (
     Predictions,
     check_submission,
+    read_predictions,
     write_out_of_fold,
     write_predictions,
     write_submission,
@@ -43,9 +44,22 @@ def test_predictions_and_out_of_fold(tmp_path: Path) -> None:
     ]
     assert (first["name"], first["predicted"], first["p_surprise"]) == ("样本,1", "surprise", "0.9")
     assert (second["name"], second["w_minilm"]) == ('say "hi"', "0")
+    read = read_predictions(tmp_path / "predictions.csv", MER2024)
+    assert read.names == PREDICTIONS.names and read.features == PREDICTIONS.features
+    assert read.classes.tolist() == [5, 1] and read.truth.tolist() == [-1, -1]
+    np.testing.assert_allclose(read.probabilities, PREDICTIONS.probabilities)
     write_out_of_fold(tmp_path / "oof.csv", CLIPS, np.array([0, 4]), PREDICTIONS, MER2024)
     first, second = rows(tmp_path / "oof.csv")
     assert (first["label"], second["fold"]) == ("surprise", "4")
+    assert read_predictions(tmp_path / "oof.csv", MER2024).truth.tolist() == [5, 3]
+
+
+def test_reading_refuses_other_labels_and_absent_files(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "predictions.csv", CLIPS, PREDICTIONS, MER2024)
+    with pytest.raises(InputError, match="other labels than a, b"):
+        read_predictions(tmp_path / "predictions.csv", LabelSet(("a", "b")))
+    with pytest.raises(InputError, match="no file of predictions"):
+        read_predictions(tmp_path / "absent.csv", MER2024)
 
 
 def test_a_submission_is_spelled_as_the_rules_spell_it(tmp_path: Path) -> None:

@@ -29,18 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the corpus and of the fusion")
     options = parser.parse_args(arguments)
 
-    manifest, features, runs = options.out / "manifest.csv", options.out / "features", options.out / "runs"
-    seed, trials = ["--seed", options.seed], ["--trials", options.trials]
-    steps = {
-        "data demo": ["--out", options.out, "--clips", options.clips, *seed],
-        "extract": ["--feature", *FEATURES, "--data", manifest, "--out", features],
-        "fuse": ["--top", 1, "--data", manifest, "--features", features, "--runs", runs, *trials, *seed],
-    }
-    for verb, words in steps.items():
-        status = run_public(verb, [str(word) for word in words])
+    for verb, words in steps(options.out, options.clips, options.trials, options.seed).items():
+        status = run_public(verb, words)
         if status:
             return status
     return 0
+
+
+def steps(folder: Path, clips: int, trials: int, seed: int) -> dict[str, list[str]]:
+    """The demo's commands by verb, with their arguments; corpus, features and runs lie in `folder`."""
+    manifest, features, runs = folder / "manifest.csv", folder / "features", folder / "runs"
+    corpus, draw = {"--data": manifest}, {"--seed": seed}
+    options = {
+        "data demo": {"--out": folder, "--clips": clips, **draw},
+        "extract": {"--feature": ",".join(FEATURES), **corpus, "--out": features},
+        "fuse": {"--top": 1, **corpus, "--features": features, "--runs": runs, "--trials": trials, **draw},
+    }
+    return {verb: [str(word) for pair in pairs.items() for word in pair] for verb, pairs in options.items()}
 
 
 def run_public(verb: str, arguments: Sequence[str]) -> int:

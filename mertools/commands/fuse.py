@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feature_extractors.catalog import CATALOG
 from mertools import run_record
 from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
 from mertools.corpus import TRAIN, Corpus, read_manifest, stratified_folds
@@ -220,10 +221,10 @@ def write(
             files["submissions"][split] = f"submission-{split}.csv"
             names = [corpus.others[row].name for row in rows]
             write_submission(folder / f"submission-{split}.csv", names, system.others.classes[rows], labels)
-    (folder / "table.md").write_text(to_markdown(results_table(result)), encoding="utf-8")
+    (folder / "table.md").write_text(to_markdown(results_table(result, paper_names())), encoding="utf-8")
     result["files"] = files | {"table": "table.md", "report": "report.html"}
     truth = {clip.name: clip.label for clip in corpus.clips if clip.label}
-    write_report(result, folder, truth)
+    write_report(result, folder, truth, paper_names())
     run_record.write_result(folder, result)
 
 
@@ -231,14 +232,15 @@ def show(result: Mapping[str, Any], folder: Path) -> None:
     """Print the table, and where everything lies."""
     from rich.console import Console
 
-    from mertools.report.tables import results_table, to_rich, to_tsv
+    from mertools.report.tables import print_table, results_table
 
-    table = results_table(result)
-    if sys.stdout.isatty():
-        Console().print(to_rich(table))
-    else:
-        sys.stdout.write(to_tsv(table))
+    print_table(results_table(result, paper_names()), Console(file=sys.stdout))
     sys.stdout.write(f"\nResults: {folder}\nReport:  {folder / 'report.html'}\n")
+
+
+def paper_names() -> dict[str, str]:
+    """What the paper's tables call each feature of the catalog; other features go by their own names."""
+    return {name: card.label for name, card in CATALOG.items()}
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention.
+
+Colours, fonts and backgrounds are left to the page, which knows whether the reader's screen is light or dark.
+Names are escaped, since Plotly reads a little HTML in every text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from mertools.report.tables import MODALITY_HEADINGS, Line, Table
+
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down")
+
+
+def scores_figure(table: Table) -> dict[str, Any]:
+    """WAF of every system on every part of the table (the average aside), with its 95 % interval."""
+    figure = go.Figure()
+    parts = [(index, part) for index, part in enumerate(table.parts) if part.estimate]
+    height = 0.6 / max(1, len(parts))
+    for rank, (index, part) in enumerate(parts):
+        # The first line and the first part stand on top, as in the table.
+        points = [
+            (len(table.lines) - 1 - row + (len(parts) - 1) / 2 * height - rank * height, line, line.numbers[index][0])
+            for row, line in enumerate(table.lines)
+            if line.numbers[index][0] is not None
+        ]
+        numbers = [number for _, _, number in points]
+        figure.add_scatter(
+            name=_escaped(part.heading),
+            x=[number.value for number in numbers],
+            y=[y for y, _, _ in points],
+            error_x={
+                "array": [0 if number.high is None else number.high - number.value for number in numbers],
+                "arrayminus": [0 if number.low is None else number.value - number.low for number in numbers],
+                "thickness": 1.5,
+                "width": 3,
+            },
+            mode="markers",
+            marker={"size": 9, "symbol": SYMBOLS[rank % len(SYMBOLS)]},
+            text=[
+                f"{_name(line)}<br>{_escaped(part.heading)} ({_escaped(part.estimate)}): {number} {number.interval}"
+                for _, line, number in points
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    figure.update_yaxes(
+        tickvals=list(range(len(table.lines))),
+        ticktext=[_name(line) for line in reversed(table.lines)],
+        range=[-0.6, len(table.lines) - 0.4],
+    )
+    figure.update_xaxes(title="WAF, %")
+    return _as_json(figure, height=110 + len(table.lines) * max(34, 16 * len(parts)))
+
+
+def search_figure(
+    trials: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any] | None, parameters: Sequence[str]
+) -> dict[str, Any]:
+    """Value of each trial by its number, and the best so far; repeated draws are hollow, the chosen trial a star."""
+    figure = go.Figure()
+    numbers = np.array([trial["number"] for trial in trials])
+    values = 100 * np.array([trial["value"] for trial in trials], dtype=float)
+    repeated = np.array([trial["repeats"] is not None for trial in trials], dtype=bool)
+    texts = np.array([_trial_text(trial, parameters) for trial in trials], dtype=object)
+    won = np.array([trial is chosen for trial in trials], dtype=bool)
+    figure.add_scatter(
+        name="best so far",
+        x=numbers.tolist(),
+        y=np.maximum.accumulate(values).tolist(),
+        mode="lines",
+        line={"shape": "hv", "width": 2},
+        hoverinfo="skip",
+    )
+    for name, rows, marker in (
+        ("trial", ~repeated & ~won, {"size": 8, "symbol": "circle"}),
+        ("repeat of an earlier draw", repeated & ~won, {"size": 8, "symbol": "circle-open"}),
+        ("chosen", won, {"size": 15, "symbol": "star"}),
+    ):
+        if rows.any():
+            figure.add_scatter(
+                name=name,
+                x=numbers[rows].tolist(),
+                y=values[rows].tolist(),
+                mode="markers",
+                marker=marker,
+                text=texts[rows].tolist(),
+                hovertemplate="%{text}<extra></extra>",
+            )
+    figure.update_xaxes(title="trial")
+    figure.update_yaxes(title="mean WAF over folds, %")
+    return _as_json(figure, height=380)
+
+
+def attention_figure(features: Sequence[str], weights: np.ndarray) -> dict[str, Any]:
+    """The distribution of attention weights (N, F) over clips: a box a feature, whiskers from 5 % to 95 %.
+
+    A weight of 0 means that the clip lacks the feature, so it does not count.
+    """
+    figure = go.Figure()
+    boxes = [np.quantile(w[w > 0], [0.05, 0.25, 0.5, 0.75, 0.95]) if (w > 0).any() else None for w in weights.T]
+    drawn = [(len(features) - 1 - row, box) for row, box in enumerate(boxes) if box is not None]
+    if drawn:
+        low, first, median, third, high = np.array([box for _, box in drawn]).T.tolist()
+        figure.add_box(
+            orientation="h",
+            y=[y for y, _ in drawn],
+            lowerfence=low,
+            q1=first,
+            median=median,
+            q3=third,
+            upperfence=high,
+            showlegend=False,
+            hoverinfo="x",
+        )
+    # Without any preference each feature would get this much.
+    figure.add_vline(x=1 / len(features), line={"width": 1, "dash": "dot"})
+    figure.update_yaxes(
+        tickvals=list(range(len(features))),
+        ticktext=[_escaped(feature) for feature in reversed(features)],
+        range=[-0.6, len(features) - 0.4],
+    )
+    figure.update_xaxes(title="attention weight", rangemode="tozero")
+    return _as_json(figure, height=90 + 44 * len(features))
+
+
+def _escaped(text: str) -> str:
+    """`text` as Plotly shows it literally; it knows no `&quot;`."""
+    return escape(text, quote=False)
+
+
+def _name(line: Line) -> str:
+    """A line of the table by a name that needs no heading above it."""
+    return _escaped(line.system if line.group in MODALITY_HEADINGS.values() else f"{line.group} {line.system}")
+
+
+def _trial_text(trial: Mapping[str, Any], parameters: Sequence[str]) -> str:
+    drawn = "".join(f"<br>{_escaped(name)} {_escaped(str(trial[name]))}" for name in parameters)
+    repeats = "" if trial["repeats"] is None else f"<br>repeats trial {trial['repeats']}, not trained again"
+    return f"trial {trial['number']}: {100 * trial['value']:.2f} %{drawn}{repeats}"
+
+
+def _as_json(figure: go.Figure, height: int) -> dict[str, Any]:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        # A finger that drags over a figure scrolls the page.
+        dragmode=False,
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    return json.loads(figure.to_json())

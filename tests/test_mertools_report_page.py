@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import Page, open_browser
+
+from mertools.errors import InputError
+from mertools.report.page import write_report
+
+LABELS = ["neutral", "angry", "happy"]
+NOTICE = "Generated demo corpus, version 1: a test of machinery."
+HOSTILE = [
+    '<script>document.title = "taken"</script>',
+    "\"quoted\" & 'single' {{ 7 * 7 }}",
+    "开心 😀",
+    "<img src=x onerror=alert(1)>",
+    "NA",
+]
+
+
+def write_run(
+    folder: Path,
+    answers: Mapping[str, Sequence[tuple[str, str]]],
+    labels: Sequence[str] = LABELS,
+    features: Sequence[str] = ("egemaps", "minilm"),
+    notice: str = NOTICE,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A finished run of toy size: its result and the truth.
+
+    `answers` gives, by split, the label ("" where unknown) and the prediction of each clip.
+    """
+    truth, rows = {}, {"out_of_fold.csv": [], "predictions.csv": []}
+    weights = np.linspace(0.1, 0.9, len(features)) / np.linspace(0.1, 0.9, len(features)).sum()
+    for split, clips in answers.items():
+        for number, (label, predicted) in enumerate(clips):
+            name = f"{split} {number}"
+            probabilities = [0.8 if predicted == other else 0.1 for other in labels]
+            head = [name, split, number % 2, label] if split == "train" else [name, split]
+            rows["out_of_fold.csv" if split == "train" else "predictions.csv"].append(
+                [*head, predicted, *probabilities, *weights]
+            )
+            truth[name] = label
+    for file_name, lines in rows.items():
+        head = ["name", "split", "fold", "label"] if file_name == "out_of_fold.csv" else ["name", "split"]
+        columns = [*head, "predicted", *(f"p_{label}" for label in labels), *(f"w_{feature}" for feature in features)]
+        with (folder / file_name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([columns, *lines])
+
+    scores = [
+        {"split": split, "estimate": "cv-paper" if split == "train" else "test", "metric": metric, "value": 0.75}
+        | {"std": None, "low": 0.5, "high": 1.0, "n": len(clips)}
+        for split, clips in answers.items()
+        if any(label for label, _ in clips)
+        for metric in ("waf", "acc", "uar")
+    ]
+    drawn = [{"hidden": 64, "learning_rate": 0.001}, {"hidden": 128, "learning_rate": 0.0001}]
+    trials = [
+        {"number": 0, **drawn[0], "value": 0.5, "repeats": None},
+        {"number": 1, **drawn[1], "value": 0.75, "repeats": None},
+        {"number": 2, **drawn[0], "value": 0.5, "repeats": 0},
+    ]
+    common = {"chosen": drawn[1], "trials": trials, "scores": scores}
+    singles = [
+        {"kind": "single", "modalities": "A", "top": None, "features": [feature], **common} for feature in features
+    ]
+    system = {"kind": "system", "modalities": "AT", "top": 1, "features": list(features), **common}
+    fused = len(features) > 1
+    result = {
+        "command": "run_fusion.py --top 1",
+        "started": "2024-07-01T12:00:00Z",
+        "seed": 0,
+        "versions": {"mertools": "0.1.0", "python": "3.11"},
+        "device": "cpu",
+        "configuration": {"modalities": "AT", "top": 1, "group": None},
+        "labels": list(labels),
+        "corpus": {
+            "manifest": "manifest.csv",
+            "fingerprint": "0123456789abcdef",
+            "notice": notice,
+            "splits": {
+                split: {
+                    "clips": len(clips),
+                    "classes": {label: sum(label == other for other, _ in clips) for label, _ in clips if label},
+                }
+                for split, clips in answers.items()
+            },
+        },
+        "folds": {"count": 2, "group": None, "fingerprint": "fedcba9876543210"},
+        "features": [
+            {"name": feature, "modality": "audio", "dim": 8, "source": "pypi:thing==1", "revision": "1"}
+            | {"recipe": "layers=last", "ok": 9, "missing": 1, "failed": 0}
+            for feature in features
+        ],
+        "rows": [*singles, system] if fused else [system],
+        "timings": {"search_seconds": 1.5},
+        "files": {
+            "predictions": "predictions.csv",
+            "out_of_fold": "out_of_fold.csv",
+            "ranking": None,
+            "table": "table.md",
+            "report": "report.html",
+            "submissions": {split: f"submission-{split}.csv" for split in answers if split != "train"},
+        },
+    }
+    return result, truth
+
+
+ANSWERS = {
+    "train": [("neutral", "neutral"), ("neutral", "angry"), ("angry", "angry"), ("happy", "happy")],
+    # 7 of 12 angry clips are taken for happy ones: counts that stand nowhere else on the page.
+    "semi": [("angry", "happy")] * 7 + [("angry", "angry")] * 5 + [("happy", "happy")] * 13,
+    "noise": [("", "happy"), ("", "happy"), ("", "neutral"), ("", "happy")],
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with open_browser() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser: Page) -> Page:
+    """The browser's tab, with nothing noted yet."""
+    browser.problems.clear()
+    browser.requests.clear()
+    return browser
+
+
+def shown(page: Page, selector: str) -> list[str]:
+    """The texts of the elements that `selector` finds and a reader sees, white space collapsed."""
+    script = f"[...document.querySelectorAll({selector!r})].filter(e => e.checkVisibility()).map(e => e.innerText)"
+    return [" ".join(text.split()) for text in page.evaluate(script)]
+
+
+@pytest.mark.page
+def test_the_page_opens_offline_and_shows_the_run(tmp_path, page):
+    result, truth = write_run(tmp_path, ANSWERS)
+    path = write_report(result, tmp_path, truth, {"egemaps": "eGeMAPS"})
+    page.open(path)
+
+    assert page.problems == []
+    assert page.requests == [path.as_uri()]
+    assert shown(page, "h1") == ["A+T Top1"]
+    assert shown(page, ".notice") == [NOTICE]
+    assert shown(page, ".scores tbody:last-of-type tr:last-child th") == ["Top1"]
+    assert shown(page, "#confusions .heat tbody tr") == [
+        "neutral 1 50 % 1 50 % 0 0 %",
+        "angry 0 0 % 1 100 % 0 0 %",
+        "happy 0 0 % 0 0 % 1 100 %",
+    ]
+    # Scores, one search history and one attention figure are in sight, and drawn.
+    assert page.evaluate("document.querySelectorAll('.js-plotly-plot .main-svg').length") >= 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+    # The arrow keys choose the part.
+    page.evaluate("document.querySelector('#confusions input').focus()")
+    page.press("ArrowRight")
+    assert shown(page, "#confusions .heat tbody tr")[1] == "angry 0 0 % 5 42 % 7 58 %"
+    assert shown(page, "#confusions table:not(.heat) tbody tr")[1] == "angry 100.0 41.7 58.8 12 5"
+    page.press("ArrowRight")
+    assert shown(page, "#confusions tbody tr") == ["neutral 1 25.0 %", "angry 0 0.0 %", "happy 3 75.0 %"]
+
+    assert shown(page, "#search h3") == ["A+T Top1"]
+    # The system's own search stands first, then the features', last one first: End is eGeMAPS.
+    page.evaluate("document.querySelector('#search select').focus()")
+    page.press("End")
+    assert shown(page, "#search h3") == ["eGeMAPS"]
+    assert (
+        "hidden 128, learning rate 0.0001 (trial 1, 75.00 %). 3 draws, of which 1 repeat" in shown(page, "#search")[0]
+    )
+    assert page.problems == []
+
+
+@pytest.mark.page
+def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path, page):
+    result, truth = write_run(tmp_path, ANSWERS)
+    path = write_report(result, tmp_path, truth)
+    colour = "getComputedStyle(document.querySelector('#scores .ytick text')).fill"
+    page.open(path, width=390, height=844)
+    light = page.evaluate(colour)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.open(path, width=390, height=844, dark=True)
+    assert page.evaluate(colour) != light
+    assert page.problems == []
+
+
+@pytest.mark.page
+def test_hostile_names_are_shown_and_never_run(tmp_path, page):
+    answers = {
+        "train": [(label, label) for label in HOSTILE],
+        "<svg onload=alert(1)>": [(label, HOSTILE[0]) for label in HOSTILE],
+    }
+    features = ["<b>bold</b>", 'x"</script><script>alert(1)</script>']
+    result, truth = write_run(tmp_path, answers, HOSTILE, features, notice="</style><h6>notice</h6>")
+    result["command"] = "run_fusion.py '</code><h6>'"
+    path = write_report(result, tmp_path, truth)
+    page.open(path)
+
+    assert page.problems == []
+    assert page.requests == [path.as_uri()]
+    assert page.evaluate("document.title").startswith("A+T Top1")
+    assert page.evaluate("document.querySelectorAll('script').length") == 3
+    assert page.evaluate("document.querySelectorAll('h6, svg[onload], img').length") == 0
+    assert shown(page, "#confusions .heat tbody th") == HOSTILE
+    assert (
+        page.evaluate("[...document.querySelectorAll('#scores .ytick')].map(e => e.textContent)")[1:] == features[::-1]
+    )
+
+    # Even a script that found its way into the page would not run.
+    page.evaluate(
+        "(s => { s.textContent = 'window.ran = true'; document.body.append(s) })(document.createElement('script'))"
+    )
+    assert page.evaluate("window.ran") is None
+    page.problems.clear()
+
+
+def test_one_feature_and_no_other_split_make_a_shorter_page(tmp_path):
+    result, truth = write_run(tmp_path, {"train": ANSWERS["train"]}, features=["egemaps"])
+    text = without_scripts(write_report(result, tmp_path, truth))
+    assert "Confusion matrix of Train&amp;Val, 4 clips" in text
+    assert 'id="attention"' not in text
+    assert "fieldset" not in text.split("<body>")[1]
+
+
+def test_the_page_says_what_was_run(tmp_path):
+    result, truth = write_run(tmp_path, ANSWERS, notice="")
+    text = without_scripts(write_report(result, tmp_path, truth))
+    for said in ("run_fusion.py --top 1", "0123456789abcdef", "2024-07-01 12:00 UTC", "seed 0", "cv-paper", "90.0 %"):
+        assert said in text
+    assert '<a href="./submission-semi.csv">submission-semi.csv</a>: submission file of MER-SEMI' in text
+    assert "ranking" not in re.sub(r"The .* ranks by it", "", text)
+    assert 'class="notice"' not in text
+
+
+def test_a_split_with_labels_for_some_clips_shows_both(tmp_path):
+    result, truth = write_run(tmp_path, {"train": ANSWERS["train"], "val": [("happy", "angry"), ("", "happy")]})
+    text = without_scripts(write_report(result, tmp_path, truth))
+    assert "Confusion matrix of val, 1 clip:" in text
+    assert "val has 1 clip without a label" in text
+
+
+def test_a_clip_without_a_feature_does_not_count_in_its_mean_weight(tmp_path):
+    result, truth = write_run(tmp_path, {"train": ANSWERS["train"]})
+    path = tmp_path / "out_of_fold.csv"
+    head, first, *others = path.read_text(encoding="utf-8").splitlines()
+    without = ",".join([*first.split(",")[:-2], "0", "1"])
+    path.write_text("\n".join([head, without, *others]), encoding="utf-8")
+    text = without_scripts(write_report(result, tmp_path, truth))
+    means = dict(re.findall(r'<th scope="row">(egemaps|minilm)</th>\s*<td class="cell"[^>]*>([\d.]+)</td>', text))
+    assert {name: float(mean) for name, mean in means.items()} == {
+        "egemaps": 0.1,
+        "minilm": pytest.approx(0.925, abs=0.01),
+    }
+
+
+def test_other_spellings_of_a_true_label_are_understood_and_others_refused(tmp_path):
+    labels = ["neutral", "angry", "happy", "sad", "worried", "surprise"]
+    result, truth = write_run(tmp_path, {"train": [("sad", "sad")], "semi": [("surprised", "surprise")]}, labels)
+    assert "Confusion matrix of MER-SEMI, 1 clip:" in without_scripts(write_report(result, tmp_path, truth))
+    with pytest.raises(InputError, match="'bored' is not one of neutral"):
+        write_report(result, tmp_path, {"semi 0": "bored"})
+
+
+def without_scripts(path: Path) -> str:
+    return re.sub(r"<(script|style)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
