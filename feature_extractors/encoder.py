@@ -1,0 +1,143 @@
+"""What every encoder is to the runner: `prepare` a clip without the model, `encode` a batch with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feature_extractors.catalog import Card
+from mertools.clip import Clip
+from mertools.errors import InputError
+from mertools.feature_store import Provenance
+from mertools.model_sources import fetch
+from mertools.registry import look_up
+
+if TYPE_CHECKING:
+    import torch
+
+FAMILIES = {
+    "expression": "feature_extractors.expression:Expression",
+    "opensmile": "feature_extractors.opensmile:OpenSmile",
+    "sentence": "feature_extractors.sentence:Sentence",
+}
+"""Which class encodes a card of a family; imported when asked for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run decides about its encoders beside their cards: how faces are found in clips without ready crops."""
+
+    face_detector: str = "auto"
+    face_model: Path | None = None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What an encoder makes of one clip.
+
+    `frames` is (T, ..., D) float32, with a token or patch axis where the encoder has one; `times` (T,) are seconds from
+    the clip's beginning, or None where frames have no time (the tokens of a text); `outputs` are further frame outputs
+    (T, ...) by name. `utterance` is (D,), or None for the mean of the frames. `problem` says why the clip was read in
+    part only.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray | None = None
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    utterance: np.ndarray | None = None
+    problem: str = ""
+
+
+class Encoder(ABC):
+    """One card at work.
+
+    Until `load` it holds no model and can be pickled, for it is sent to the worker processes that prepare clips.
+    `columns` names the components of the utterance vector, `frame_columns` those of frame outputs.
+    """
+
+    columns: tuple[str, ...] = ()
+    frame_columns: Mapping[str, tuple[str, ...]] = {}
+
+    def __init__(self, card: Card, settings: Settings) -> None:
+        self.card = card
+        self.settings = settings
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def modality(self) -> str:
+        return self.card.modality
+
+    @property
+    def revision(self) -> str:
+        """The version of weights or code that the features come from."""
+        return self.card.revision or fetch(self.card.source, sha256=self.card.sha256).revision
+
+    @property
+    def recipe(self) -> Mapping[str, str | int | float]:
+        """Everything else that decides about the features."""
+        return self.card.recipe
+
+    def provenance(self, level: str) -> Provenance:
+        """What the feature file says about its origin."""
+        return Provenance(
+            feature=self.name,
+            modality=self.modality,
+            encoder=self.card.family,
+            source=self.card.source,
+            revision=self.revision,
+            recipe=json.dumps(dict(self.recipe), sort_keys=True, ensure_ascii=False),
+            level=level,
+            columns=self.columns,
+            frame_columns=self.frame_columns,
+        )
+
+    @abstractmethod
+    def prepare(self, clip: Clip) -> Any:
+        """Read `clip` and make of it, without the model, what `encode` takes; it travels between processes.
+
+        Raises MissingMedium where the clip lacks what the encoder reads, UnreadableMedia where it cannot be decoded.
+        """
+
+    def length(self, item: Any) -> int:
+        """How long a prepared item is; a batch holds items of like length."""
+        return 0
+
+    def load(self, device: str) -> None:  # noqa: B027 (an encoder without a model has nothing to load)
+        """Load the model onto `device` (`auto`, `cpu`, `cuda`, …); once, before `encode`.
+
+        Raises InputError where the model cannot be had or there is no such device.
+        """
+
+    @abstractmethod
+    def encode(self, batch: Sequence[Any]) -> list[Encoding]:
+        """The encodings of prepared items, in their order."""
+
+
+def build(card: Card, settings: Settings | None = None) -> Encoder:
+    """The encoder of `card`, not loaded yet."""
+    module, _, name = look_up("encoder family", card.family, FAMILIES).partition(":")
+    return getattr(importlib.import_module(module), name)(card, settings or Settings())
+
+
+def torch_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is CUDA where there is one, else the CPU. Raises InputError."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"--device {name} cannot be used: {str(error).splitlines()[0]} Try --device auto.") from None
+    return device

@@ -1,0 +1,93 @@
+"""Facial expression: a small network trained on FER2013, on a few faces of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_extractors.catalog import Card
+from feature_extractors.encoder import Encoder, Encoding, Settings, torch_device
+from mertools.clip import Clip
+from mertools.faces import crop_faces, face_detector, read_crops
+from mertools.media import FrameStream, MissingMedium, evenly
+from mertools.model_sources import fetch
+
+PROBABILITIES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The network's classes, in the order of FER2013."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a clip as the network takes them."""
+
+    images: np.ndarray  # (T, S, S) uint8, grey
+    times: np.ndarray  # (T,) seconds
+    problem: str
+
+
+class Expression(Encoder):
+    """mini-Xception on the faces of a few frames, evenly spaced in time.
+
+    Frames are the activations before the class layer (T, 128), with the class probabilities beside them. Faces come
+    from the manifest's crops where it has any, else from a detector.
+    """
+
+    def __init__(self, card: Card, settings: Settings) -> None:
+        super().__init__(card, settings)
+        self._detector = face_detector(settings.face_detector, settings.face_model)
+
+    @property
+    def frame_columns(self) -> dict[str, tuple[str, ...]]:
+        return {"probabilities": PROBABILITIES}
+
+    @property
+    def recipe(self) -> dict[str, str | int | float]:
+        return {**self.card.recipe, "face_detector": self._detector.name}
+
+    def prepare(self, clip: Clip) -> Faces:
+        choose = evenly(self.card.recipe["frames"])
+        size = self.card.recipe["resolution"]
+        if clip.faces is not None:
+            track = read_crops(clip.faces, clip.faces_order, choose)
+        elif clip.video is not None:
+            track = crop_faces(FrameStream(clip.video, choose), self._detector, self.card.recipe["margin"], size)
+        else:
+            raise MissingMedium("no video")
+        images = np.stack([_grey(crop, size) for crop in track.crops])
+        return Faces(images, track.times, track.problem or "")
+
+    def load(self, device: str) -> None:
+        # The network's module imports torch, which workers do without.
+        from feature_extractors.mini_xception import read_network
+
+        # A detector that cannot be loaded is not the first clip's fault.
+        self._detector.detect(np.zeros((64, 64, 3), np.uint8))
+        self._device = torch_device(device)
+        self._network = read_network(fetch(self.card.source, sha256=self.card.sha256).path).to(self._device)
+
+    def encode(self, batch: Sequence[Faces]) -> list[Encoding]:
+        import torch
+
+        images = np.concatenate([faces.images for faces in batch])[:, None]  # (F, 1, S, S)
+        with torch.inference_mode():
+            inputs = torch.from_numpy(images).to(self._device) / 127.5 - 1
+            features, probabilities = (output.cpu().numpy() for output in self._network(inputs))
+        encodings, begin = [], 0
+        for faces in batch:
+            own = slice(begin, begin + len(faces.images))
+            outputs = {"probabilities": probabilities[own]}
+            encodings.append(Encoding(features[own], faces.times, outputs, problem=faces.problem))
+            begin = own.stop
+        return encodings
+
+
+def _grey(crop: np.ndarray, size: int) -> np.ndarray:
+    """A face crop (H, W, 3) uint8 RGB in grey, (size, size) uint8."""
+    import cv2
+
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    if grey.shape == (size, size):
+        return grey
+    return cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if max(grey.shape) > size else cv2.INTER_LINEAR)

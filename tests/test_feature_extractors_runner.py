@@ -1,0 +1,275 @@
+"""The runner: one clip's trouble stays its own, what was stored is kept, and interruptions change nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feature_extractors import runner
+from feature_extractors.catalog import Card
+from feature_extractors.encoder import Encoder, Encoding, Settings
+from feature_extractors.runner import WORKER_DIED, Outcome, extract
+from mertools.clip import Clip
+from mertools.errors import InputError
+from mertools.feature_store import FrameReader, read_features
+from mertools.media import MissingMedium, UnreadableMedia
+
+
+@dataclass(frozen=True)
+class Item:
+    text: str
+    problem: str = ""
+
+
+class Toy(Encoder):
+    """Its features are the letters of the subtitle; some subtitles are trouble."""
+
+    batches: list[list[str]]
+    loads = 0
+
+    def __init__(self, name: str = "toy", revision: str = "1") -> None:
+        card = Card(name, name, "text", "toy", "path:/toy", revision, dim=2, licence="none", language="english")
+        super().__init__(card, Settings())
+        self.batches = []
+
+    def prepare(self, clip: Clip) -> Item:
+        match clip.subtitle.split("!")[0]:
+            case "missing":
+                raise MissingMedium("no subtitle")
+            case "unreadable":
+                raise UnreadableMedia("not\n  media")
+            case "bug":
+                raise KeyError("subtitle")
+            case "kills" if self.name == "toy":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "lambda":
+                return lambda: None  # cannot be sent to another process
+            case "signals":
+                held = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+                return Item(f"{signal.SIGINT in held}")
+            case "partial":
+                return Item(clip.subtitle, "the stream broke half-way")
+        return Item(clip.subtitle)
+
+    def length(self, item: Item) -> int:
+        return len(item.text)
+
+    def load(self, device: str) -> None:
+        self.loads += 1
+
+    def encode(self, batch: Sequence[Item]) -> list[Encoding]:
+        self.batches.append([item.text for item in batch])
+        if any(item.text == "too big" for item in batch):
+            raise MemoryError("out of memory")
+        # A sum over the batch: features tell which clips shared one.
+        company = sum(len(item.text) for item in batch)
+        return [self._encoding(item, company) for item in batch]
+
+    def _encoding(self, item: Item, company: int) -> Encoding:
+        letters = np.array([[ord(letter), company] for letter in item.text], np.float32).reshape(-1, 2)
+        if item.text == "nan":
+            letters[0, 0] = np.nan
+        if item.text == "silence":
+            letters = letters[:0]
+        times = np.arange(len(letters)) / 10
+        return Encoding(letters, times, {"probabilities": letters / 1000}, problem=item.problem)
+
+
+def clips(*subtitles: str) -> list[Clip]:
+    return [Clip(f"clip {number}", subtitle=subtitle) for number, subtitle in enumerate(subtitles)]
+
+
+def run(
+    folder: Path, corpus: Sequence[Clip], *encoders: Toy, level: str = "utterance", workers: int = 0, **options
+) -> list[Outcome]:
+    return extract(corpus, encoders or [Toy()], folder, level=level, workers=workers, **options)
+
+
+def endings(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(row.status, row.reason) for row in outcome.rows]
+
+
+def test_every_clip_ends_with_a_status_and_a_reason(tmp_path: Path) -> None:
+    subtitles = ["ab", "missing", "unreadable", "bug", "too big", "nan", "silence", "partial", "ac"]
+    (outcome,) = run(tmp_path, clips(*subtitles))
+    assert endings(outcome) == [
+        ("ok", ""),
+        ("missing", "no subtitle"),
+        ("failed", "not media"),
+        ("failed", "KeyError: 'subtitle'"),
+        ("failed", "MemoryError: out of memory"),
+        ("failed", "the encoder gave NaN or infinity in utterance"),
+        ("failed", "the encoder gave no frames"),
+        ("ok", "the stream broke half-way"),
+        ("ok", ""),
+    ]
+    assert (outcome.count("ok"), outcome.count("missing"), outcome.count("failed")) == (3, 1, 5)
+    features = read_features(outcome.path)
+    assert features.names == tuple(clip.name for clip in clips(*subtitles))
+    np.testing.assert_allclose(features.utterance[0, 0], 97.5)
+    assert not features.utterance[1:7].any()
+
+
+def test_frames_are_stored_when_asked_for(tmp_path: Path) -> None:
+    (outcome,) = run(tmp_path, clips("abc", "missing", "d"), level="frame")
+    with FrameReader(outcome.path) as reader:
+        row = reader["clip 0"]
+        np.testing.assert_array_equal(row.frames[:, 0], [97, 98, 99])
+        np.testing.assert_allclose(row.times, [0, 0.1, 0.2])
+        np.testing.assert_allclose(row.outputs["probabilities"], row.frames / 1000)
+        np.testing.assert_allclose(row.utterance, row.frames.mean(axis=0))
+        assert reader["clip 1"].frames is None
+    # Files of utterances alone are made anew when frames are asked for.
+    run(tmp_path / "later", clips("abc", "d"))
+    (later,) = run(tmp_path / "later", clips("abc", "d"), level="frame")
+    with FrameReader(later.path) as reader:
+        assert len(reader["clip 0"].frames) == 3
+    # A file that holds frames gets frames, also from a run that did not ask for them.
+    run(tmp_path, clips("abc", "missing", "d", "ee"))
+    with FrameReader(outcome.path) as reader:
+        assert len(reader["clip 3"].frames) == 2
+
+
+def test_what_is_finished_is_left_alone(tmp_path: Path) -> None:
+    run(tmp_path, clips("ab", "missing", "bug", "d"))
+    again = Toy()
+    run(tmp_path, clips("ab", "missing", "bug", "d"), again)
+    assert again.batches == [], "only the failed clip was tried again"
+    unneeded = Toy()
+    run(tmp_path, clips("ab", "missing"), unneeded)
+    assert unneeded.loads == 0
+    changed = Toy()
+    (outcome,) = run(tmp_path, clips("ab", "found", "good", "changed", "new"), changed)
+    assert changed.batches == [["new", "good", "found", "changed"]], "shortest first"
+    assert [row.status for row in outcome.rows] == ["ok"] * 5
+
+
+def test_a_second_feature_joins_the_first(tmp_path: Path) -> None:
+    run(tmp_path, clips("ab", "c"), Toy("one"))
+    one, two = Toy("one"), Toy("two")
+    outcomes = run(tmp_path, clips("ab", "c", "d"), one, two)
+    assert one.batches == [["d"]] and two.batches == [["c", "d", "ab"]]
+    assert [outcome.path.name for outcome in outcomes] == ["one.h5", "two.h5"]
+
+
+def test_a_limit_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
+    corpus = clips("a", "b", "c")
+    (outcome,) = run(tmp_path, corpus, limit=2)
+    assert len(outcome.rows) == 2 and len(read_features(outcome.path).names) == 2
+    run(tmp_path, corpus)
+    (outcome,) = run(tmp_path, corpus, limit=1)
+    assert len(outcome.rows) == 1 and len(read_features(outcome.path).names) == 3
+
+
+def test_an_interrupted_run_continues_to_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "BLOCK", 4)
+    corpus = clips(*("x" * (1 + number * 7 % 5) for number in range(18)))
+    (whole,) = run(tmp_path / "whole", corpus, batch_size=3)
+    told = []
+
+    def interrupt(done: int, total: int, failed: int) -> None:
+        told.append((done, total, failed))
+        if done == 14:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", corpus, batch_size=3, progress=interrupt)
+    assert told == [(done, 18, 0) for done in range(15)]
+    assert list((tmp_path / "broken" / "toy.parts").glob("0*.h5")), "acknowledged shards are kept"
+    rest = Toy()
+    (continued,) = run(tmp_path / "broken", corpus, rest, batch_size=3)
+    assert 0 < sum(map(len, rest.batches)) < 18
+    np.testing.assert_array_equal(read_features(whole.path).utterance, read_features(continued.path).utterance)
+
+
+def test_progress_counts_what_failed(tmp_path: Path) -> None:
+    told = []
+    run(tmp_path, clips("a", "bug", "nan", "missing"), progress=lambda *numbers: told.append(numbers))
+    assert told == [(0, 4, 0), (1, 4, 0), (2, 4, 1), (3, 4, 1), (4, 4, 1), (4, 4, 2)]
+
+
+def test_faults_of_the_set_up_end_the_run(tmp_path: Path) -> None:
+    class Unloadable(Toy):
+        def load(self, device: str) -> None:
+            raise InputError("no such model")
+
+    with pytest.raises(InputError, match="no such model"):
+        run(tmp_path, clips("a"), Unloadable())
+    run(tmp_path, clips("a"))
+    with pytest.raises(InputError, match="revision '1', now asked for is '2'"):
+        run(tmp_path, clips("a"), Toy(revision="2"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path: Path) -> None:
+    subtitles = ["a", "b", "kills", "c", "lambda", "kills!", "signals", *"defghij"]
+    toy, other = run(tmp_path, clips(*subtitles), Toy(), Toy("other"), workers=2)
+    assert [row.name for row in toy.rows if row.reason == WORKER_DIED] == ["clip 2", "clip 5"]
+    assert toy.count("failed") == 3 and toy.count("ok") == len(subtitles) - 3
+    assert "clip 4" in [row.name for row in toy.rows if "pickle" in row.reason]
+    # The same clip through another encoder, which it does not kill.
+    assert [row.name for row in other.rows if row.status == "failed"] == ["clip 4"]
+    (in_process,) = run(tmp_path / "in process", clips("a", "b", "c"))
+    (in_workers,) = run(tmp_path / "in workers", clips("a", "b", "c"), workers=2)
+    np.testing.assert_array_equal(read_features(in_process.path).utterance, read_features(in_workers.path).utterance)
+    with FrameReader(run(tmp_path / "signals", clips("signals", "a"), level="frame", workers=2)[0].path) as reader:
+        assert bytes(reader["clip 0"].frames[:, 0].astype(np.uint8)) == b"True", "workers do not see Ctrl-C"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_workers_end_with_a_main_process_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import os, pathlib, sys, time
+            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from test_feature_extractors_runner import Toy, clips, run
+
+            class Slow(Toy):
+                def prepare(self, clip):
+                    (pathlib.Path({str(tmp_path)!r}) / f"{{os.getpid()}}.pid").touch()
+                    time.sleep(0.2)
+                    return super().prepare(clip)
+
+            if __name__ == "__main__":
+                run(pathlib.Path({str(tmp_path)!r}), clips(*["a"] * 1000), Slow(), workers=2)
+            """
+        )
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    main = subprocess.Popen([sys.executable, str(script)], env=environment)
+    try:
+        _wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2, seconds=60)
+    finally:
+        main.kill()
+        main.wait()
+    workers = [int(path.stem) for path in tmp_path.glob("*.pid")]
+    _wait_until(lambda: not any(map(_is_alive, workers)), seconds=30)
+
+
+def _wait_until(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    # An orphan that nobody has waited for yet is a zombie, not alive.
+    state = Path(f"/proc/{process}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
