@@ -27,7 +27,8 @@ import numpy as np
 from feature_extractors.encoder import Encoder, Encoding
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
-from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Row, non_finite, read_features
+from mertools.errors import InputError
+from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Row, non_finite, read_heads
 from mertools.media import MissingMedium, UnreadableMedia
 
 BLOCK = 64
@@ -99,6 +100,8 @@ def extract(
             encoder.name: stack.enter_context(FeatureWriter(folder / f"{encoder.name}.h5", encoder.provenance(level)))
             for encoder in encoders
         }
+        for writer in writers.values():
+            _refuse_to_shrink(writer, asked)
         blocks = _plan(asked, encoders, writers)
         if blocks:
             by_name = {encoder.name: encoder for encoder in encoders}
@@ -107,6 +110,15 @@ def extract(
         for writer in writers.values():
             writer.pack([clip.name for clip in clips])
         return [_outcome(encoder.name, writers[encoder.name].path, asked) for encoder in encoders]
+
+
+def _refuse_to_shrink(writer: FeatureWriter, asked: Sequence[Clip]) -> None:
+    dropped = set(writer.superseded()) - {clip.name for clip in asked}
+    if dropped:
+        raise InputError(
+            f"{writer.path} holds {len(dropped)} clips without frames that this command leaves out (first: "
+            f"{min(dropped)}): with --level frame they would be lost. Extract all clips, or give another --out."
+        )
 
 
 def default_workers() -> int:
@@ -237,9 +249,7 @@ def _head(row: Row) -> tuple[str, str, str, str]:
 
 
 def _outcome(feature: str, path: Path, asked: Iterable[Clip]) -> Outcome:
-    features = read_features(path)
-    heads = zip(features.names, features.status, features.reason, features.media_key, strict=True)
-    rows = {head[0]: Row(*head) for head in heads}
+    rows = {row.name: row for row in read_heads(path)}
     return Outcome(feature, path, tuple(rows[clip.name] for clip in asked))
 
 

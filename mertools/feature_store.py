@@ -150,12 +150,16 @@ class FeatureWriter:
         """The media key of each clip that needs no new extraction: `ok` or `missing`. Failed clips are tried again."""
         keys: dict[str, str] = {}
         for source in self._sources():
-            with h5py.File(source) as file:
-                for name, status, key in zip(*(_texts(file[c]) for c in ("names", "status", "media_key")), strict=True):
-                    keys.pop(name, None)
-                    if status != FAILED:
-                        keys[name] = key
+            for row in read_heads(source):
+                keys.pop(row.name, None)
+                if row.status != FAILED:
+                    keys[row.name] = row.media_key
         return keys
+
+    def superseded(self) -> list[str]:
+        """Clips that the packed file holds and that packing drops unless they are appended: those without frames."""
+        packed = self.path.exists() and self.level == FRAME and read_provenance(self.path).level == UTTERANCE
+        return [row.name for row in read_heads(self.path)] if packed else []
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write `rows` as one shard; they are safe on disk when this returns.
@@ -278,6 +282,15 @@ def read_provenance(path: Path) -> Provenance:
             columns=columns.pop("columns", ()),
             frame_columns={name.removeprefix("columns_"): names for name, names in columns.items()},
         )
+
+
+def read_heads(path: Path) -> list[Row]:
+    """What became of each clip of a feature file: its rows without arrays.
+
+    Raises InputError as `read_features` does.
+    """
+    with _open(path) as file:
+        return _heads(file)
 
 
 def read_features(path: Path) -> Features:
@@ -411,10 +424,14 @@ class _Source:
     @classmethod
     def read(cls, path: Path) -> _Source:
         with h5py.File(path) as file:
-            rows = tuple(Row(*texts) for texts in zip(*(_texts(file[dataset]) for dataset in HEAD), strict=True))
+            rows = tuple(_heads(file))
             frame_arrays = {name: (file[name].shape[1:], file[name].dtype) for name in _frame_arrays(file)}
             offsets = file["offsets"][:] if "offsets" in file else np.zeros(len(rows) + 1, dtype=np.int64)
             return cls(path, rows, file[UTTERANCE].shape[1], offsets, frame_arrays)
+
+
+def _heads(file: h5py.File) -> list[Row]:
+    return [Row(*texts) for texts in zip(*(_texts(file[dataset]) for dataset in HEAD), strict=True)]
 
 
 def _frame_arrays(file: h5py.File) -> list[str]:

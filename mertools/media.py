@@ -112,13 +112,19 @@ def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Sound:
 
     Raises MissingMedium for a file without an audio stream, UnreadableMedia for one from which no sound can be had.
     """
+    import av
+
     with _opened(path) as container:
         stream = _stream(container, "audio", path)
         origin = _clip_start(container)
         damage = _Damage()
         mixer = _Mixer(sample_rate)
         for frame in _decoded(container, stream, damage):
-            mixer.add(frame, None if frame.time is None else frame.time - origin)
+            try:
+                mixer.add(frame, None if frame.time is None else frame.time - origin)
+            except av.FFmpegError as error:
+                # A damaged header made of it a frame of a layout or rate that there is none of.
+                damage.add(error.strerror)
         samples = mixer.finish()
         if not len(samples):
             raise UnreadableMedia(f"no sound can be decoded from {path.name}{damage.why}")
@@ -148,12 +154,13 @@ class _Mixer:
         format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if format != self.format:
             self._drain()
-            self.format = format
+            self.format = None
             self.resampler = av.AudioResampler("s16", "mono", self.sample_rate)
-        self.seconds += frame.samples / frame.sample_rate
         # The resampler counts for itself: stamps that jump would confuse it.
         frame.pts = None
         self.parts += [part.to_ndarray()[0] for part in self.resampler.resample(frame)]
+        self.seconds += frame.samples / frame.sample_rate
+        self.format = format
 
     def finish(self) -> np.ndarray:
         """All that was added: (N,) float32 in [-1, 1]."""
@@ -163,7 +170,7 @@ class _Mixer:
         return np.concatenate(self.parts).astype(np.float32) / 2**15
 
     def _drain(self) -> None:
-        if self.resampler is not None:
+        if self.resampler is not None and self.format is not None:
             self.parts += [part.to_ndarray()[0] for part in self.resampler.resample(None)]
 
 

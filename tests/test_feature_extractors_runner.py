@@ -171,6 +171,15 @@ def test_a_limit_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
     assert len(outcome.rows) == 1 and len(read_features(outcome.path).names) == 3
 
 
+def test_frames_for_some_clips_never_replace_utterances_of_more(tmp_path: Path) -> None:
+    corpus = clips("a", "b", "c")
+    run(tmp_path, corpus)
+    with pytest.raises(InputError, match=r"holds 2 clips without frames .*\(first: clip 1\).*--out"):
+        run(tmp_path, corpus, limit=1, level="frame")
+    (outcome,) = run(tmp_path, corpus, level="frame")
+    assert len(read_features(outcome.path).names) == 3
+
+
 def test_an_interrupted_run_continues_to_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "BLOCK", 4)
     corpus = clips(*("x" * (1 + number * 7 % 5) for number in range(18)))

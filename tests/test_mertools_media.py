@@ -344,6 +344,23 @@ def test_random_bytes_never_crash_a_reader(clip: Path, tmp_path: Path, capfd: py
     assert captured.out + captured.err == ""
 
 
+def test_a_frame_of_an_impossible_layout_is_left_out(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged AAC headers give such frames; FFmpeg's resampler refuses them."""
+    refused = []
+
+    class Resampler(av.AudioResampler):
+        def resample(self, frame: av.AudioFrame | None) -> list[av.AudioFrame]:
+            if frame is not None and not refused:
+                refused.append(frame)
+                raise av.error.ArgumentError(22, "Invalid argument")
+            return super().resample(frame)
+
+    monkeypatch.setattr(av, "AudioResampler", Resampler)
+    sound = read_audio(clip)
+    assert "1 of" in sound.problem and "Invalid argument" in sound.problem
+    assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
 # ---- files with a twist
 
 
