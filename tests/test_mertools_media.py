@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mertools import media
 from mertools.media import (
     SAMPLE_RATE,
     FrameStream,
@@ -346,16 +347,15 @@ def test_random_bytes_never_crash_a_reader(clip: Path, tmp_path: Path, capfd: py
 
 def test_a_frame_of_an_impossible_layout_is_left_out(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Damaged AAC headers give such frames; FFmpeg's resampler refuses them."""
-    refused = []
+    original, refused = media._Mixer.add, []
 
-    class Resampler(av.AudioResampler):
-        def resample(self, frame: av.AudioFrame | None) -> list[av.AudioFrame]:
-            if frame is not None and not refused:
-                refused.append(frame)
-                raise av.error.ArgumentError(22, "Invalid argument")
-            return super().resample(frame)
+    def refuse_the_first(mixer: media._Mixer, frame: av.AudioFrame, time: float | None) -> None:
+        if not refused:
+            refused.append(frame)
+            raise av.error.ArgumentError(22, "Invalid argument")
+        original(mixer, frame, time)
 
-    monkeypatch.setattr(av, "AudioResampler", Resampler)
+    monkeypatch.setattr(media._Mixer, "add", refuse_the_first)
     sound = read_audio(clip)
     assert "1 of" in sound.problem and "Invalid argument" in sound.problem
     assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
