@@ -1,0 +1,1 @@
+"""Makes corpora: clips with a manifest."""
