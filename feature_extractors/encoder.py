@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_extractors.catalog import Card
+from feature_extractors.cards.card import MER2024, Card, Recipe
 from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.feature_store import Provenance
-from mertools.model_sources import fetch
+from mertools.model_sources import Fetched, fetch
 from mertools.registry import look_up
 
 if TYPE_CHECKING:
@@ -32,10 +32,17 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run decides about its encoders beside their cards: how faces are found in clips without ready crops."""
+    """What a run decides about its encoders beside their cards.
+
+    How faces are found in clips without ready crops; which recipe features follow; by feature name the source that
+    stands in for a card's (weights of the user's own); whether code that comes with a checkpoint may run.
+    """
 
     face_detector: str = "auto"
     face_model: Path | None = None
+    recipe: str = MER2024
+    sources: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,14 +85,26 @@ class Encoder(ABC):
         return self.card.modality
 
     @property
-    def revision(self) -> str:
-        """The version of weights or code that the features come from."""
-        return self.card.revision or fetch(self.card.source, sha256=self.card.sha256).revision
+    def source(self) -> str:
+        """Where the weights come from: the user's own where the run names them, else the card's."""
+        return self.settings.sources.get(self.name, self.card.source)
 
     @property
-    def recipe(self) -> Mapping[str, str | int | float]:
+    def revision(self) -> str:
+        """The version of weights or code that the features come from."""
+        if self.source == self.card.source and self.card.revision:
+            return self.card.revision
+        return self.fetch().revision
+
+    @property
+    def recipe(self) -> Recipe:
         """Everything else that decides about the features."""
-        return self.card.recipe
+        return self.card.recipe(self.settings.recipe)
+
+    def fetch(self) -> Fetched:
+        """The weights on this machine; raises InputError where they cannot be had."""
+        own = self.source != self.card.source
+        return fetch(self.source, sha256=None if own else self.card.sha256)
 
     def provenance(self, level: str) -> Provenance:
         """What the feature file says about its origin."""
@@ -93,7 +112,7 @@ class Encoder(ABC):
             feature=self.name,
             modality=self.modality,
             encoder=self.card.family,
-            source=self.card.source,
+            source=self.source,
             revision=self.revision,
             recipe=json.dumps(dict(self.recipe), sort_keys=True, ensure_ascii=False),
             level=level,

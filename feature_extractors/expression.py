@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feature_extractors.catalog import Card
+from feature_extractors.cards.card import Card, Recipe
 from feature_extractors.encoder import Encoder, Encoding, Settings, torch_device
 from mertools.clip import Clip
 from mertools.faces import crop_faces, face_detector, read_crops
 from mertools.media import FrameStream, MissingMedium, evenly
-from mertools.model_sources import fetch
 
 PROBABILITIES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The network's classes, in the order of FER2013."""
@@ -43,16 +42,16 @@ class Expression(Encoder):
         return {"probabilities": PROBABILITIES}
 
     @property
-    def recipe(self) -> dict[str, str | int | float]:
-        return {**self.card.recipe, "face_detector": self._detector.name}
+    def recipe(self) -> Recipe:
+        return {**super().recipe, "face_detector": self._detector.name}
 
     def prepare(self, clip: Clip) -> Faces:
-        choose = evenly(self.card.recipe["frames"])
-        size = self.card.recipe["resolution"]
+        choose = evenly(self.recipe["frames"])
+        size = self.recipe["resolution"]
         if clip.faces is not None:
             track = read_crops(clip.faces, clip.faces_order, choose)
         elif clip.video is not None:
-            track = crop_faces(FrameStream(clip.video, choose), self._detector, self.card.recipe["margin"], size)
+            track = crop_faces(FrameStream(clip.video, choose), self._detector, self.recipe["margin"], size)
         else:
             raise MissingMedium("no video")
         images = np.stack([_grey(crop, size) for crop in track.crops])
@@ -65,7 +64,7 @@ class Expression(Encoder):
         # A detector that cannot be loaded is not the first clip's fault.
         self._detector.detect(np.zeros((64, 64, 3), np.uint8))
         self._device = torch_device(device)
-        self._network = read_network(fetch(self.card.source, sha256=self.card.sha256).path).to(self._device)
+        self._network = read_network(self.fetch().path).to(self._device)
 
     def encode(self, batch: Sequence[Faces]) -> list[Encoding]:
         import torch

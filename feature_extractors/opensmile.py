@@ -29,16 +29,16 @@ class OpenSmile(Encoder):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return column_names(self.card.recipe["feature_set"])[0]
+        return column_names(self.recipe["feature_set"])[0]
 
     @property
     def frame_columns(self) -> dict[str, tuple[str, ...]]:
-        return {"frames": column_names(self.card.recipe["feature_set"])[1]}
+        return {"frames": column_names(self.recipe["feature_set"])[1]}
 
     def prepare(self, clip: Clip) -> Encoding:
         if clip.sound is None:
             raise MissingMedium("no audio")
-        sound = read_audio(clip.sound, self.card.recipe["sample_rate"])
+        sound = read_audio(clip.sound, self.recipe["sample_rate"])
         if sound.duration_seconds < LONGEST_FRAME_SECONDS:
             raise MissingMedium(
                 f"the sound is too short: {sound.duration_seconds * 1000:.0f} ms, "
@@ -47,7 +47,7 @@ class OpenSmile(Encoder):
         samples = np.clip(sound.samples * 32768, -32768, 32767).astype(np.int16)
         if not samples.any():
             raise MissingMedium("the sound is silent")
-        functionals, descriptors, times = analyse(self.card.recipe["feature_set"], samples, sound.sample_rate)
+        functionals, descriptors, times = analyse(self.recipe["feature_set"], samples, sound.sample_rate)
         return Encoding(frames=descriptors, times=times, utterance=functionals, problem=sound.problem or "")
 
     def encode(self, batch: Sequence[Encoding]) -> list[Encoding]:

@@ -14,7 +14,6 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import MissingMedium
-from mertools.model_sources import fetch
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,13 @@ class Sentence(Encoder):
 
     def load(self, device: str) -> None:
         library = transformers()
-        folder = fetch(self.card.source, sha256=self.card.sha256).path
+        folder = self.fetch().path
         self._device = torch_device(device)
         self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, report = library.AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
         if report["missing_keys"]:
             raise InputError(
-                f"{self.card.source} lacks weights that the model needs (first: {min(report['missing_keys'])}). "
+                f"{self.source} lacks weights that the model needs (first: {min(report['missing_keys'])}). "
                 "Install it again, or name another source."
             )
         self._model = model.float().eval().to(self._device)
@@ -61,7 +60,7 @@ class Sentence(Encoder):
     def encode(self, batch: Sequence[Subtitle]) -> list[Encoding]:
         import torch
 
-        longest = self.card.recipe["tokens"]
+        longest = self.recipe["tokens"]
         texts = [subtitle.text for subtitle in batch]
         lengths = [len(tokens) for tokens in self._tokenizer(texts)["input_ids"]]
         inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from feature_extractors import runner
-from feature_extractors.catalog import Card
+from feature_extractors.cards.card import Card, same
 from feature_extractors.encoder import Encoder, Encoding, Settings
 from feature_extractors.runner import WORKER_DIED, Outcome, extract
 from mertools.clip import Clip
@@ -38,7 +38,18 @@ class Toy(Encoder):
     loads = 0
 
     def __init__(self, name: str = "toy", revision: str = "1") -> None:
-        card = Card(name, name, "text", "toy", "path:/toy", revision, dim=2, licence="none", language="english")
+        card = Card(
+            name,
+            name,
+            "text",
+            "toy",
+            "path:/toy",
+            revision,
+            dim=2,
+            licence="none",
+            recipes=same({}),
+            language="english",
+        )
         super().__init__(card, Settings())
         self.batches = []
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
 from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
 from mertools.corpus import read_manifest
@@ -47,6 +48,23 @@ def make_extract_parser() -> argparse.ArgumentParser:
         default="utterance",
         help="store a vector a clip, or also the frames it was made of",
     )
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default=MER2024,
+        help="mer2024: what the challenge's released code computes; masked: the same without its quirks",
+    )
+    parser.add_argument(
+        "--weights",
+        type=_weights,
+        action="append",
+        default=[],
+        metavar="NAME=SOURCE",
+        help="weights of your own for a feature, such as hubert-large=path:/models/hubert; may be repeated",
+    )
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="run the code that comes with checkpoints that need it"
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
     parser.add_argument(
         "--workers", type=_count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
@@ -73,7 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from feature_extractors.encoder import Settings, build
     from feature_extractors.runner import extract
 
-    settings = Settings(options.face_detector, options.face_model)
+    settings = Settings(
+        face_detector=options.face_detector,
+        face_model=options.face_model,
+        recipe=options.recipe,
+        sources=dict(options.weights),
+        trust_remote_code=options.trust_remote_code,
+    )
     begin = time.monotonic()
     with progress_display() as progress:
         outcomes = extract(
@@ -179,6 +203,13 @@ def _feature_list() -> str:
         f"  {name:<{width}}  {card.modality:<5}  {card.dim:>4}-d  {card.label} ({card.licence})"
         for name, card in CATALOG.items()
     )
+
+
+def _weights(text: str) -> tuple[str, str]:
+    name, equals, source = text.partition("=")
+    if not equals or not source:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
+    return card(name).name, source
 
 
 def _count(text: str) -> int:

@@ -1,0 +1,1 @@
+"""The facts of the encoders as data, a file a modality."""
