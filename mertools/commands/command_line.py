@@ -73,7 +73,7 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         sys.stderr.write(f"error: {error}\n")
         status = 2
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. What was finished is kept; the same command continues.\n")
+        sys.stderr.write("\nStopped.\n")
         status = 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is left to say.

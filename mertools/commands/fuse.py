@@ -147,14 +147,11 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
     import numpy as np
     import torch
 
+    from feature_extractors.encoder import torch_device
     from fusion.cross_validation import Problem
     from fusion.models import MODELS
 
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: torch finds no CUDA device here. Use --device cpu.")
+    device = torch_device(options.device)
     # The networks are so small that a second thread costs more than it gains (docs/log.md).
     torch.set_num_threads(1)
     train = [row for row, clip in enumerate(corpus.clips) if clip.split == TRAIN]
@@ -168,7 +165,7 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
         epochs=options.epochs,
         scaled=options.scale == "standard",
         seed=options.seed,
-        device=device,
+        device=str(device),
     )
 
 
