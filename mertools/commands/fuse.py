@@ -82,12 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from fusion.result import describe
 
+    # Before the work: a place that cannot be written to is better known now than after the search.
+    folder = run_record.make_run_folder(options.runs, vars(options))
     started, begin = run_record.now(), time.monotonic()
     with progress_display() as progress:
         singles, ranking, system = work(options, corpus, labels, problem, progress)
     seconds = time.monotonic() - begin
 
-    folder = run_record.make_run_folder(options.runs, vars(options))
     result = {
         "kind": "fusion",
         "command": run_record.command_line("run_fusion.py", sys.argv[1:] if arguments is None else arguments),
