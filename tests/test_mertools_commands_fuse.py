@@ -113,6 +113,21 @@ def test_without_a_terminal_the_table_is_tab_separated(finished: Path, capsys: p
     assert "cv-paper" in output and "Report:" in output
 
 
+def test_modalities_narrow_down_the_features(finished: Path, tmp_path: Path) -> None:
+    narrowed = ["--feature", "toy-text,toy-audio,toy-video", "--modalities", "AT", "--runs", str(tmp_path)]
+    assert main(options(finished, *narrowed)) == 0
+    (run,) = tmp_path.iterdir()
+    system = read_result(run)["rows"][-1]
+    assert (system["modalities"], system["features"]) == ("AT", ["toy-text", "toy-audio"])
+
+
+def test_fewer_features_than_asked_for_is_said(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(finished, "--top", "2", "--modalities", "A", "--runs", str(tmp_path))) == 0
+    assert "note: --top 2, but there are only 1 audio features: all are used" in capsys.readouterr().err
+
+
 def test_other_labels(tmp_path: Path) -> None:
     manifest = make_toy_corpus(tmp_path)
     text = manifest.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": options.seed,
         "versions": run_record.versions("torch", "numpy", "optuna", "scikit-learn"),
         "configuration": {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()},
-        **describe(corpus, labels, singles, system, top=options.top or 1 if ranking else None, group=options.group),
+        **describe(corpus, labels, singles, system, top=(options.top or 1) if ranking else None, group=options.group),
         "timings": {"search_seconds": round(seconds, 2)},
     }
     write(folder, corpus, labels, ranking, system, result)
@@ -186,13 +187,17 @@ def work(
         return fit(problem.only(names), corpus.clips, options.trials, progress(" + ".join(names), options.trials))
 
     if options.feature and options.top is None:
-        return [], [], fit_features(options.feature)
+        return [], [], fit_features(list(problem.inputs))
     singles = {name: fit_features([name]) for name in problem.inputs}
     ranking = rank(
         {name: scores(single, corpus.clips, labels) for name, single in singles.items()},
         {name: feature.provenance.modality for name, feature in problem.inputs.items()},
     )
-    chosen = top(options.top or 1, ranking)
+    count = options.top or 1
+    for modality, available in Counter(entry.modality for entry in ranking).items():
+        if available < count:
+            sys.stderr.write(f"note: --top {count}, but there are only {available} {modality} features: all are used\n")
+    chosen = top(count, ranking)
     # One feature's own search is the system's: the same names and seed give the same networks.
     system = singles[chosen[0]] if len(chosen) == 1 else fit_features(chosen)
     return list(singles.values()), ranking, system
