@@ -125,7 +125,7 @@ def test_fewer_features_than_asked_for_is_said(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(options(finished, "--top", "2", "--modalities", "A", "--runs", str(tmp_path))) == 0
-    assert "note: --top 2, but there are only 1 audio features: all are used" in capsys.readouterr().err
+    assert "note: fewer than --top 2 features of audio (1): all are used" in capsys.readouterr().err
 
 
 def test_other_labels(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def work(
     count = options.top or 1
     for modality, available in Counter(entry.modality for entry in ranking).items():
         if available < count:
-            sys.stderr.write(f"note: --top {count}, but there are only {available} {modality} features: all are used\n")
+            sys.stderr.write(f"note: fewer than --top {count} features of {modality} ({available}): all are used\n")
     chosen = top(count, ranking)
     # One feature's own search is the system's: the same names and seed give the same networks.
     system = singles[chosen[0]] if len(chosen) == 1 else fit_features(chosen)
