@@ -48,6 +48,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """An option's value that is a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def make_parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
     """A parser in the house style. `examples` is shown under the options as it is."""
     epilog = f"examples:\n{examples}" if examples else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
+from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, positive
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 
@@ -64,7 +64,7 @@ def make_extract_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
+        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
     )
     parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="clips a model encodes at once")
@@ -146,9 +146,3 @@ def _weights(text: str) -> tuple[str, str]:
     if not equals or not source:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
     return card(name).name, source
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
