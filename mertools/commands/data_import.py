@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, make_parser
 from mertools.commands.display import print_table
+from mertools.commands.manifest_output import refuse_existing, write_manifest_for
 from mertools.corpora.challenges import RELEASES, release
-from mertools.corpus import write_manifest
 from mertools.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,24 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     chosen = release(options.release)
     out = options.out or options.folder / "manifest.csv"
-    if out.exists() and not options.overwrite:
-        raise InputError(f"{out} is there already. Give another --out, or replace it with --overwrite.")
+    refuse_existing(out, options.overwrite)
 
     from mertools.corpora.release import read_release
 
     imported = read_release(chosen, options.folder)
     if options.splits:
         imported = replace(imported, clips=_of_splits(imported.clips, options.splits))
-    inside = options.folder.resolve().is_relative_to(out.parent.resolve())
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_manifest(out, imported.clips, None if inside else options.folder)
-    except OSError as error:
-        raise InputError(f"Cannot write {out}: {error.strerror}. Name another place with --out.") from None
+    root = write_manifest_for(out, imported.clips, options.folder)
     show(imported)
     counts = Counter(clip.split for clip in imported.clips)
     sys.stdout.write(f"\n{out}: {len(imported.clips)} clips ({', '.join(f'{counts[s]} {s}' for s in counts)})\n")
-    root = [] if inside else ["--media-root", str(options.folder)]
     if root:
         sys.stdout.write(f"Its paths are relative to {options.folder}: give {shlex.join(root)} wherever it is read.\n")
     sys.stdout.write(f"\nNext: {shlex.join(['mertools', 'data', 'validate', '--data', str(out), *root])}\n")
