@@ -125,3 +125,9 @@ def test_bad_input(tmp_path: Path) -> None:
     blocked.write_text("")
     with pytest.raises(InputError, match=r"Cannot write .*validation\.csv: .* Name another place with --out\."):
         data_validate.main(["--data", str(tmp_path / "manifest.csv"), "--out", str(blocked / "validation.csv")])
+
+
+def test_real_clips(media_folder: Path, tmp_path: Path) -> None:
+    words = ["--data", str(media_folder / "meld" / "manifest.csv"), "--out", str(tmp_path / "validation.csv")]
+    assert data_validate.main([*words, "--face-detector", "dlib", "--strict"]) == 0
+    assert {row["problem"] for row in rows_of(tmp_path / "validation.csv")} <= {"shorter than 2 s"}
