@@ -1,0 +1,92 @@
+"""Tiny random checkpoints of the lexical encoders, in the layout and file formats of the published ones."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from feature_extractors.catalog import CATALOG
+from mertools.libraries import transformers
+
+SENTENCES = (
+    "今天天气真好",
+    "我很高兴，你呢？",
+    "他说：别走！我们还没有吃完饭呢，你就这样走了吗？",
+    "真好",
+    "你怎么来了 Tony",
+    "别生气了，我错了。",
+)
+"""What the tokenizers are made from; of different lengths."""
+
+UNKNOWN = "真好😀"
+"""A sentence with a character that no vocabulary here holds."""
+
+WIDTH, LAYERS = 16, 6
+SIZES = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 32}
+XLNET_SYMBOLS = ("<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>")
+
+
+def make_checkpoint(name: str, folder: Path) -> Path:
+    """Write a random checkpoint for the card `name`, with its tokenizer, into `folder`; the same one every time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = CATALOG[name].recipe("mer2024")
+    with torch.random.fork_rng():
+        torch.manual_seed(sum(map(ord, name)))
+        MAKERS[recipe["architecture"]](transformers(), folder)
+    return folder
+
+
+def _bert(library: Any, folder: Path) -> None:
+    size = _write_vocabulary(folder)
+    config = library.BertConfig(vocab_size=size, **SIZES)
+    _save(library.BertForMaskedLM(config), folder)
+
+
+def _electra(library: Any, folder: Path) -> None:
+    size = _write_vocabulary(folder)
+    config = library.ElectraConfig(vocab_size=size, embedding_size=WIDTH, **SIZES)
+    _save(library.ElectraForPreTraining(config), folder)
+
+
+def _xlnet(library: Any, folder: Path) -> None:
+    size = write_sentencepiece(folder / "spiece.model", XLNET_SYMBOLS)
+    config = library.XLNetConfig(vocab_size=size, d_model=WIDTH, n_layer=LAYERS, n_head=2, d_inner=32)
+    _save(library.XLNetLMHeadModel(config), folder)
+
+
+def _save(model: torch.nn.Module, folder: Path) -> None:
+    """Spread the weights, so that layers differ, and write them."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.1)
+    model.save_pretrained(folder)
+
+
+def _write_vocabulary(folder: Path) -> int:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tony", *sorted(set("".join(SENTENCES)))]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
+    return len(words)
+
+
+def write_sentencepiece(path: Path, symbols: tuple[str, ...] = ()) -> int:
+    """Train a SentencePiece model on the sentences; gives how many pieces it has."""
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES * 5),
+        model_writer=model,
+        vocab_size=80,
+        hard_vocab_limit=False,
+        user_defined_symbols=list(symbols),
+        minloglevel=2,
+    )
+    path.write_bytes(model.getvalue())
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue()).vocab_size()
+
+
+MAKERS = {"bert": _bert, "electra": _electra, "xlnet": _xlnet}
