@@ -27,7 +27,7 @@ class MaskedLanguage(TokenisedText):
         self.read_configuration(folder, (self.recipe["architecture"],))
         self._device = torch_device(device)
         self._tokenizer = self._load_tokenizer(library, folder)
-        self._model = self.load_checkpoint(library.AutoModel, folder).float().to(self._device)
+        self._model = self.load_checkpoint(library.AutoModel.from_pretrained, folder).float().to(self._device)
 
     def _load_tokenizer(self, library: Any, folder: Path) -> Any:
         ready = (folder / "tokenizer.json").exists() or (folder / "vocab.txt").exists()

@@ -24,7 +24,7 @@ class Sentence(TokenisedText):
         folder = self.fetch().path
         self._device = torch_device(device)
         self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = self.load_checkpoint(library.AutoModel, folder).float().to(self._device)
+        self._model = self.load_checkpoint(library.AutoModel.from_pretrained, folder).float().to(self._device)
 
     def encode(self, batch: Sequence[Subtitle]) -> list[Encoding]:
         import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,14 +53,14 @@ class TokenisedText(Encoder):
             return f"the subtitle has {tokens} tokens, of which the first {longest} were read"
         return subtitle.problem
 
-    def load_checkpoint(self, network: Any, folder: Path, **options: Any) -> torch.nn.Module:
-        """`network.from_pretrained(folder)` for inference, with every weight from the checkpoint.
+    def load_checkpoint(self, from_pretrained: Callable[..., Any], folder: Path, **options: Any) -> torch.nn.Module:
+        """The network that transformers' `from_pretrained` makes of `folder`, every weight from the checkpoint.
 
         Raises InputError where it cannot be loaded, and where it lacks a weight outside the card's `may_lack`: none
         that a feature is computed from stays as it was initialised.
         """
         try:
-            model, report = network.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
+            model, report = from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
         except (ImportError, OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
             raise InputError(
                 f"{self.source} cannot be loaded for {self.name}: {type(error).__name__}: {_first_line(error)} "
@@ -76,7 +76,7 @@ class TokenisedText(Encoder):
         self.check_left_over(report["unexpected_keys"])
         return model.eval().requires_grad_(False)
 
-    def check_left_over(self, keys: Sequence[str]) -> None:
+    def check_left_over(self, keys: Collection[str]) -> None:
         """Raise InputError where `keys`, weights that the network has no place for, matter. Heads do not."""
 
     def read_configuration(self, folder: Path, architectures: Sequence[str]) -> dict[str, Any]:

@@ -27,6 +27,28 @@ def _masked_language(
     )
 
 
+def _large_language(name: str, label: str, repository: str, *, architecture: str, **facts: str | int) -> Card:
+    return Card(
+        name=name,
+        label=label,
+        modality="text",
+        family="large-language",
+        source=f"hf:{repository}",
+        revision="",
+        language="chinese",
+        recipes=same(
+            {
+                "architecture": architecture,
+                "layers": 4,
+                "tokens": 2048,
+                "dtype": "float16",
+                "utterance": "mean of own tokens",
+            }
+        ),
+        **facts,
+    )
+
+
 BASE = {"dim": 768, "parameters": 101_677_056}
 LARGE = {"dim": 1024, "parameters": 324_472_832}
 """BERT's two sizes with the vocabulary of Google's Chinese BERT; the pooler, which no feature uses, not counted."""
@@ -66,5 +88,49 @@ TEXT: dict[str, Card] = {
     ),
     "electra-large": _masked_language(
         "electra-large", "ELECTRA-large", "chinese-electra-180g-large-discriminator", architecture="electra", **LARGE
+    ),
+    # Weights without the head that predicts the next token.
+    "bloom-7b": _large_language(
+        "bloom-7b",
+        "BLOOM-7B",
+        "bigscience/bloom-7b1",
+        architecture="bloom",
+        dim=4096,
+        licence="BigScience RAIL 1.0",
+        training_data="ROOTS (MULTI)",
+        parameters=7_069_016_064,
+    ),
+    "moss-7b": _large_language(
+        "moss-7b",
+        "MOSS-7B",
+        "fnlp/moss-base-7b",
+        architecture="moss",
+        dim=4096,
+        licence="see its model card",
+        training_data="Mix (MULTI, mainly EN and CH)",
+        parameters=6_855_127_040,
+        needs="pip install 'mertools[llm]' (sentencepiece)",
+    ),
+    "chatglm2-6b": _large_language(
+        "chatglm2-6b",
+        "ChatGLM2-6B",
+        "THUDM/chatglm2-6b",
+        architecture="chatglm",
+        dim=4096,
+        licence="ChatGLM2-6B model licence",
+        training_data="Mix (MULTI, mainly EN and CH)",
+        parameters=5_977_245_696,
+        needs="--trust-remote-code; pip install 'mertools[llm]' (sentencepiece)",
+    ),
+    "baichuan-13b": _large_language(
+        "baichuan-13b",
+        "Baichuan-13B",
+        "baichuan-inc/Baichuan-13B-Base",
+        architecture="baichuan",
+        dim=5120,
+        licence="Baichuan-13B community licence",
+        training_data="Mix (MULTI, mainly EN and CH)",
+        parameters=12_937_221_120,
+        needs="--trust-remote-code; pip install 'mertools[llm]' (sentencepiece)",
     ),
 }
