@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_extractors.encoder import Encoding, torch_device
-from feature_extractors.tokenised_text import Subtitle, TokenisedText, matches_any
+from feature_extractors.tokenised_text import Subtitle, TokenisedText, matches_any, told
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.model_sources import Fetched, fetch
@@ -108,7 +108,7 @@ class LargeLanguage(TokenisedText):
         if (folder / "tokenizer.model").exists():
             return SentencePieces(self.name, folder, self._network.beginning)
         if (folder / "tokenizer.json").exists():
-            return _FastTokenizer(transformers().PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True))
+            return FastTokenizer(self.source, folder)
         raise InputError(
             f"{self.source} has no tokenizer that {self.name} can read. Wanted tokenizer.model (SentencePiece) or "
             f"tokenizer.json beside the weights, as in {self.card.source}."
@@ -181,11 +181,16 @@ class SentencePieces:
         return Tokens(self._before + own, [False] * len(self._before) + [True] * len(own))
 
 
-class _FastTokenizer:
+class FastTokenizer:
     """The `tokenizer.json` of a checkpoint."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, source: str, folder: Path) -> None:
+        try:
+            self._tokenizer = transformers().PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the tokenizers library raises nothing more precise
+            raise InputError(
+                f"{source} has a tokenizer.json that cannot be read: {told(error)} Download it again."
+            ) from error
 
     def __call__(self, text: str) -> Tokens:
         encoded = self._tokenizer(text, return_special_tokens_mask=True)

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from feature_extractors.encoder import Encoding, torch_device
-from feature_extractors.tokenised_text import Subtitle, TokenisedText
+from feature_extractors.tokenised_text import Subtitle, TokenisedText, told
 from mertools.errors import InputError
 from mertools.libraries import transformers
+
+SENTENCEPIECE = "spiece.model"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", SENTENCEPIECE)
+"""What a tokenizer can be read from: any one of these."""
 
 
 class MaskedLanguage(TokenisedText):
@@ -30,18 +34,24 @@ class MaskedLanguage(TokenisedText):
         self._model = self.load_checkpoint(library.AutoModel.from_pretrained, folder).float().to(self._device)
 
     def _load_tokenizer(self, library: Any, folder: Path) -> Any:
-        ready = (folder / "tokenizer.json").exists() or (folder / "vocab.txt").exists()
-        if not ready and importlib.util.find_spec("sentencepiece") is None:
+        present = [name for name in TOKENIZER_FILES if (folder / name).exists()]
+        if not present:
+            # transformers would make a tokenizer to which every character is unknown.
+            raise InputError(
+                f"{self.source} has no tokenizer. Wanted one of {', '.join(TOKENIZER_FILES)} beside the weights, "
+                f"as in {self.card.source}."
+            )
+        if present == [SENTENCEPIECE] and importlib.util.find_spec("sentencepiece") is None:
             raise InputError(
                 f"The tokenizer of {self.name} is a SentencePiece model, and the package sentencepiece is not "
                 "installed: pip install 'mertools[llm]'"
             )
         try:
             return library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # the tokenizers library raises nothing more precise
             raise InputError(
-                f"{self.source} has no readable tokenizer. Wanted tokenizer.json, vocab.txt or spiece.model beside "
-                f"the weights, as in {self.card.source}."
+                f"{self.source} has a tokenizer that cannot be read ({', '.join(present)}): {told(error)} "
+                f"Download it again; wanted one as in {self.card.source}."
             ) from error
 
     def encode(self, batch: Sequence[Subtitle]) -> list[Encoding]:

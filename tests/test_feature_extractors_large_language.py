@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_text import LAYERS, SENTENCES, UNKNOWN, WIDTH, make_checkpoint
+from tiny_text import LAYERS, SENTENCES, UNKNOWN, WIDTH, make_checkpoint, run_code_from
 
 from feature_extractors import large_language
 from feature_extractors.cards.card import RECIPES
@@ -37,11 +37,7 @@ REMOTE = pytest.mark.parametrize("name", ["chatglm2-6b", "baichuan-13b"])
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """The checkpoints by name; code that comes with them is copied to, and run from, a folder of the tests' own."""
     pytest.importorskip("sentencepiece")
-    transformers()
-    modules = tmp_path_factory.mktemp("modules")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(modules))
-        patch.syspath_prepend(modules)
+    with run_code_from(tmp_path_factory.mktemp("modules")):
         yield {name: make_checkpoint(name, tmp_path_factory.mktemp(name)) for name in NAMES}
 
 

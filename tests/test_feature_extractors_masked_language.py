@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -155,12 +156,38 @@ def test_other_widths_than_the_configurations_are_refused(name: str, folder: Pat
         loaded(name, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["macbert-large"])
+def test_a_tokenizer_that_is_not_there_or_broken_says_so(name: str, folder: Path, tmp_path: Path) -> None:
+    for file in ("model.safetensors", "config.json"):
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    with pytest.raises(
+        InputError, match=r"has no tokenizer\. Wanted one of tokenizer\.json, vocab\.txt, spiece\.model"
+    ):
+        loaded(name, tmp_path)
+    (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"has a tokenizer that cannot be read \(vocab\.txt\): .* Download it again"):
+        loaded(name, tmp_path)
+
+
 @needs_sentencepiece
 @pytest.mark.parametrize("name", ["xlnet-base"])
-def test_a_missing_tokenizer_or_extra_says_so(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_says_how_to_get_it(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
     with pytest.raises(InputError, match=re.escape("not installed: pip install 'mertools[llm]'")):
         loaded(name, folder)
+
+
+@needs_sentencepiece
+@pytest.mark.parametrize("name", ["xlnet-base"])
+def test_xlnets_tokens_are_its_sentencepiece_models(name: str, folder: Path) -> None:
+    import sentencepiece
+
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    encoder = loaded(name, folder)
+    for text in (*SENTENCES, "  真好，  １２ 吗？ ", "``别走''……"):
+        plain = " ".join(text.split()).replace("``", '"').replace("''", '"')
+        (encoding,) = encoder.encode([Subtitle(text)])
+        assert len(encoding.frames) == len(pieces.encode(unicodedata.normalize("NFKD", plain)))
 
 
 def test_parameters_are_those_of_the_published_sizes() -> None:

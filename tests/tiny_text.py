@@ -6,9 +6,12 @@ import inspect
 import io
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from feature_extractors.catalog import CATALOG
@@ -40,6 +43,16 @@ def make_checkpoint(name: str, folder: Path) -> Path:
         torch.manual_seed(sum(map(ord, name)))
         MAKERS[recipe["architecture"]](transformers(), folder)
     return folder
+
+
+@contextmanager
+def run_code_from(modules: Path) -> Iterator[None]:
+    """Copy code that comes with checkpoints to `modules`, and run it from there, instead of the user's cache."""
+    transformers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(modules))
+        patch.syspath_prepend(modules)
+        yield
 
 
 def _bert(library: Any, folder: Path) -> None:
