@@ -58,7 +58,7 @@ class LargeLanguage(TokenisedText):
 
     @property
     def _network(self) -> Network:
-        return NETWORKS[self.recipe["architecture"]]
+        return NETWORKS[self.card.architecture]
 
     def fetch(self) -> Fetched:
         if not self._network.remote_code:
@@ -251,4 +251,4 @@ NETWORKS: Mapping[str, Network] = {
     ),
     "baichuan": Network(("baichuan",), _load_baichuan, remote_code=True),
 }
-"""By the recipe's `architecture`."""
+"""By the card's `architecture`."""

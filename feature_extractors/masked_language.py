@@ -28,7 +28,7 @@ class MaskedLanguage(TokenisedText):
     def load(self, device: str) -> None:
         library = transformers()
         folder = self.fetch().path
-        self.read_configuration(folder, (self.recipe["architecture"],))
+        self.read_configuration(folder, (self.card.architecture,))
         self._device = torch_device(device)
         self._tokenizer = self._load_tokenizer(library, folder)
         self._model = self.load_checkpoint(library.AutoModel.from_pretrained, folder).float().to(self._device)

@@ -21,7 +21,8 @@ def _masked_language(
         language="chinese",
         training_data="EXT Data (CH)",
         parameters=parameters,
-        recipes=same({"architecture": architecture, "layers": 4, "tokens": 512, "utterance": "mean of own tokens"}),
+        recipes=same({"layers": 4, "combine": "sum", "tokens": 512, "utterance": "mean of own tokens"}),
+        architecture=architecture,
         may_lack=(r"pooler\..*",),
         **facts,
     )
@@ -37,14 +38,9 @@ def _large_language(name: str, label: str, repository: str, *, architecture: str
         revision="",
         language="chinese",
         recipes=same(
-            {
-                "architecture": architecture,
-                "layers": 4,
-                "tokens": 2048,
-                "dtype": "float16",
-                "utterance": "mean of own tokens",
-            }
+            {"layers": 4, "combine": "sum", "tokens": 2048, "dtype": "float16", "utterance": "mean of own tokens"}
         ),
+        architecture=architecture,
         **facts,
     )
 
@@ -77,7 +73,7 @@ TEXT: dict[str, Card] = {
         "chinese-xlnet-base",
         architecture="xlnet",
         parameters=116_718_336,
-        needs="pip install 'mertools[llm]' (sentencepiece)",
+        needs="sentencepiece (pip install 'mertools[llm]')",
     ),
     "macbert-base": _masked_language("macbert-base", "MacBERT-base", "chinese-macbert-base", **BASE),
     "macbert-large": _masked_language("macbert-large", "MacBERT-large", "chinese-macbert-large", **LARGE),
@@ -109,7 +105,7 @@ TEXT: dict[str, Card] = {
         licence="see its model card",
         training_data="Mix (MULTI, mainly EN and CH)",
         parameters=6_855_127_040,
-        needs="pip install 'mertools[llm]' (sentencepiece)",
+        needs="sentencepiece (pip install 'mertools[llm]')",
     ),
     "chatglm2-6b": _large_language(
         "chatglm2-6b",
@@ -120,7 +116,7 @@ TEXT: dict[str, Card] = {
         licence="ChatGLM2-6B model licence",
         training_data="Mix (MULTI, mainly EN and CH)",
         parameters=5_977_245_696,
-        needs="--trust-remote-code; pip install 'mertools[llm]' (sentencepiece)",
+        needs="--trust-remote-code, and sentencepiece (pip install 'mertools[llm]')",
     ),
     "baichuan-13b": _large_language(
         "baichuan-13b",
@@ -131,6 +127,6 @@ TEXT: dict[str, Card] = {
         licence="Baichuan-13B community licence",
         training_data="Mix (MULTI, mainly EN and CH)",
         parameters=12_937_221_120,
-        needs="--trust-remote-code; pip install 'mertools[llm]' (sentencepiece)",
+        needs="--trust-remote-code, and sentencepiece (pip install 'mertools[llm]')",
     ),
 }
