@@ -38,7 +38,8 @@ class TokenisedText(Encoder):
         text = clip.subtitle
         if self.card.language == "english":
             text = clip.subtitle_english or clip.subtitle
-        if not text.strip():
+        # Zero-width characters and byte order marks are nothing to read either.
+        if not any(character.isprintable() and not character.isspace() for character in text):
             raise MissingMedium("no subtitle")
         if self.card.language == "english" and not re.search("[A-Za-z]", text):
             return Subtitle(text, f"the subtitle has no Latin letters, and {self.name} reads English")

@@ -42,7 +42,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_all_of_them_in_one_run(sources: dict[str, str], tmp_path: Path) -> None:
     clips = [Clip(f"clip{number}", subtitle=text) for number, text in enumerate(SENTENCES)]
-    clips[2:2] = [Clip("silent"), Clip("blank", subtitle=" "), Clip("foreign", subtitle_english="Hello")]
+    clips[2:2] = [Clip("silent"), Clip("blank", subtitle=" \n\u200b\ufeff"), Clip("foreign", subtitle_english="Hello")]
     settings = Settings(sources=sources, trust_remote_code=True)
     with run_code_from(tmp_path / "modules"):
         outcomes = extract(
