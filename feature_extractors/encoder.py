@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "expression": "feature_extractors.expression:Expression",
+    "large-language": "feature_extractors.large_language:LargeLanguage",
+    "masked-language": "feature_extractors.masked_language:MaskedLanguage",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
 }
