@@ -126,7 +126,7 @@ def test_the_command(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFi
     assert data_transcribe.main([*words, "--workers", "0", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert "silent\tthe sound is silent\n" in printed
-    assert "1 subtitles kept, 1 written in " in printed and "1 clips still without\n" in printed
+    assert "Subtitles: 1 kept, 1 written in " in printed and ", 1 still lacking\n" in printed
     assert f"Next: mertools data validate --data {out} --media-root {tmp_path}\n" in printed
     kept, written, silent = read_manifest(out, tmp_path).clips
     assert kept == checked and silent.subtitle == ""

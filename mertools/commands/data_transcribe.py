@@ -93,7 +93,5 @@ def show(heard: Mapping[str, Heard], kept: int, seconds: float) -> None:
         print_table(["clip", "reason"], empty[:REASONS_SHOWN])
         more = f"and {len(empty) - REASONS_SHOWN} more\n" if len(empty) > REASONS_SHOWN else ""
         sys.stdout.write(f"{more}\n")
-    transcribed = len(heard) - len(empty)
-    sys.stdout.write(
-        f"{kept} subtitles kept, {transcribed} written in {seconds:.1f} s, {len(empty)} clips still without\n"
-    )
+    written = len(heard) - len(empty)
+    sys.stdout.write(f"Subtitles: {kept} kept, {written} written in {seconds:.1f} s, {len(empty)} still lacking\n")
