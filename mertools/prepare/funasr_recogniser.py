@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from feature_extractors.encoder import torch_device
@@ -45,25 +46,35 @@ class FunAsr:
     def _load(self, name: str, device: str) -> Any:
         where = str(fetch(name).path) if name.startswith("path:") else name
         try:
-            return _library().AutoModel(
+            model = _library().AutoModel(
                 model=where, device=device, disable_update=True, disable_pbar=True, trust_remote_code=False
             )
+        except InputError:
+            raise
         except Exception as error:  # its errors and those of the hub under it have no other class in common
             raise InputError(
                 f"FunASR cannot load {name!r}: {type(error).__name__}: {error}. Without a network, download its folder "
                 "elsewhere and name it: --model path:/folder."
             ) from error
+        weights = model.kwargs.get("init_param")
+        if not weights or not Path(weights).exists():
+            # FunASR goes on with random weights where the file is absent.
+            raise InputError(f"FunASR found no weights for {name!r}: wanted the file {weights or 'model.pt'}.")
+        return model
 
     def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
         """What is said in each sound, with punctuation."""
         heard = self._model.generate(input=[sound.samples for sound in sounds], batch_size=len(sounds))
-        texts = [BETWEEN_CHARACTERS.sub("", result["text"].strip()) for result in heard]
-        spoken = [index for index, text in enumerate(texts) if text]
-        if spoken:
-            punctuated = self._punctuation.generate(input=[texts[index] for index in spoken])
-            for index, result in zip(spoken, punctuated, strict=True):
-                texts[index] = result["text"].strip()
-        return texts
+        if not any(result["text"].strip() for result in heard):
+            # For a batch without a single word FunASR gives one empty text.
+            return [""] * len(sounds)
+        return [self._punctuated(BETWEEN_CHARACTERS.sub("", result["text"].strip())) for result in heard]
+
+    def _punctuated(self, text: str) -> str:
+        if not text:
+            return ""
+        (result,) = self._punctuation.generate(input=[text], batch_size=1)
+        return result["text"].strip()
 
 
 def _library() -> Any:
