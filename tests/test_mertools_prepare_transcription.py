@@ -246,14 +246,16 @@ def test_funasr_punctuates_what_it_hears(funasr: type[StandIn], tmp_path: Path) 
     assert paraformer.name == "funasr 1.4.16 paraformer-zh ct-punc"
     assert [options["model"] for options in funasr.made] == ["paraformer-zh", "ct-punc"]
     assert all(options["device"] == "cpu" and not options["trust_remote_code"] for options in funasr.made)
-    recogniser("funasr", "chinese", f"path:{tmp_path}").load("cpu")
-    assert funasr.made[2]["model"] == str(tmp_path)
+    (tmp_path / "punc").mkdir()
+    (tmp_path / "punc" / "model.pt").write_bytes(b"weights")
+    recogniser("funasr", "chinese", f"path:{tmp_path},path:{tmp_path / 'punc'}").load("cpu")
+    assert [options["model"] for options in funasr.made[2:]] == [str(tmp_path), str(tmp_path / "punc")]
 
 
 def test_funasr_says_what_it_needs(funasr: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"hears Chinese, not english\. Use --recogniser whisper\."):
         recogniser("funasr", "english")
-    with pytest.raises(InputError, match=r"cannot load 'absent': KeyError: .* name it: --model path:/folder"):
+    with pytest.raises(InputError, match=r"cannot load 'absent': KeyError: .* --model path:/paraformer,path:/ct-punc"):
         recogniser("funasr", "chinese", "absent").load("cpu")
     funasr.weights.unlink()
     with pytest.raises(InputError, match=r"found no weights for 'paraformer-zh': wanted the file .*model\.pt"):

@@ -22,17 +22,19 @@ BETWEEN_CHARACTERS = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 
 
 class FunAsr:
-    """Two models of FunASR, by its own names for them or from a folder (`path:/folder`); needs the extra `funasr`.
+    """Two models of FunASR, by its own names for them or from folders; needs the extra `funasr`.
+
+    `model` is the one that hears and, after a comma, the one that punctuates: `path:/paraformer,path:/ct-punc`.
 
     FunASR punctuates by itself only behind its own voice detection; clips are single utterances, which need none, so
     the punctuation is a step of its own here.
     """
 
-    def __init__(self, language: str, model: str | None = None, punctuation: str = PUNCTUATION) -> None:
+    def __init__(self, language: str, model: str | None = None) -> None:
         if language != CHINESE:
             raise InputError(f"FunASR's Paraformer hears Chinese, not {language}. Use --recogniser whisper.")
-        self._model_name = model or MODEL
-        self._punctuation_name = punctuation
+        self._model_name, _, punctuation = (model or MODEL).partition(",")
+        self._punctuation_name = punctuation or PUNCTUATION
 
     @property
     def name(self) -> str:
@@ -53,8 +55,8 @@ class FunAsr:
             raise
         except Exception as error:  # its errors and those of the hub under it have no other class in common
             raise InputError(
-                f"FunASR cannot load {name!r}: {type(error).__name__}: {error}. Without a network, download its folder "
-                "elsewhere and name it: --model path:/folder."
+                f"FunASR cannot load {name!r}: {type(error).__name__}: {error}. Without a network, download both "
+                "models' folders elsewhere and name them: --model path:/paraformer,path:/ct-punc."
             ) from error
         weights = model.kwargs.get("init_param")
         if not weights or not Path(weights).exists():
