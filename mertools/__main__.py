@@ -15,6 +15,10 @@ VERBS = {
     "fuse": ("mertools.commands.fuse", "feature files -> scores, predictions, submission (also: python run_fusion.py)"),
     "demo": ("mertools.commands.demo", "generate a corpus and run the main job on it, from clips to a report"),
     "data demo": ("mertools.commands.data_demo", "generate the demo corpus alone"),
+    "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
+    "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
+    "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
+    "features merge": ("mertools.commands.features_merge", "one feature file of those that several machines wrote"),
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -265,6 +266,76 @@ def read_heads(path: Path) -> list[Row]:
     """
     with _open(path) as file:
         return _heads(file)
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a feature file's arrays by name; raises InputError as `read_features` does."""
+    with _open(path) as file:
+        return {name: file[name].shape for name in (UTTERANCE, *_frame_arrays(file))}
+
+
+def find_faults(path: Path) -> list[str]:
+    """What is wrong with a feature file, one sentence each; every row is read, a piece in memory at a time.
+
+    Raises InputError for a file that cannot be opened as a feature file at all.
+    """
+    with _open(path) as file:
+        try:
+            return [*_head_faults(file), *_vector_faults(file), *_frame_faults(file)]
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            return [f"the file is damaged: {error}"]
+
+
+def _head_faults(file: h5py.File) -> Iterator[str]:
+    names = _texts(file, "names")
+    for dataset in (*HEAD, UTTERANCE):
+        if len(file[dataset]) != len(names):
+            yield f"{dataset} has {len(file[dataset])} rows for {len(names)} clips"
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"clip {name!r} stands in {count} rows"
+    for name, status in zip(names, _texts(file, "status"), strict=False):
+        if status not in STATUSES:
+            yield f"clip {name!r} has the status {status!r}, which is none of {', '.join(STATUSES)}"
+
+
+def _vector_faults(file: h5py.File) -> Iterator[str]:
+    names, is_ok, vectors = _texts(file, "names"), _is_ok(file), file[UTTERANCE]
+    if "columns" in file and vectors.shape[1] not in (0, len(file["columns"])):
+        yield f"the vectors have {vectors.shape[1]} components, of which {len(file['columns'])} are named"
+    for begin, end in _pieces(vectors, 0, len(vectors)):
+        piece = vectors[begin:end]
+        finite, empty = np.isfinite(piece).all(axis=1), np.isnan(piece).all(axis=1)
+        for row in np.flatnonzero(is_ok[begin:end] & ~finite):
+            yield f"clip {names[begin + row]!r} holds NaN or infinity in {UTTERANCE}"
+        for row in np.flatnonzero(~is_ok[begin:end] & ~empty):
+            yield f"clip {names[begin + row]!r} is not ok and has a vector all the same"
+
+
+def _frame_faults(file: h5py.File) -> Iterator[str]:
+    arrays = _frame_arrays(file)
+    if "offsets" not in file:
+        if arrays:
+            yield f"{arrays[0]} has no offsets that say which frames belong to which clip"
+        return
+    names, is_ok, offsets = _texts(file, "names"), _is_ok(file), file["offsets"][:]
+    if len(offsets) != len(names) + 1 or offsets[0] != 0 or (offsets[1:] < offsets[:-1]).any():
+        yield "the offsets of the frames do not rise from 0, one a clip"
+        return
+    lengths = np.diff(offsets)
+    for row in np.flatnonzero((lengths > 0) != is_ok):
+        yield f"clip {names[row]!r} is {'' if is_ok[row] else 'not '}ok and has {lengths[row]} frames"
+    for array in arrays:
+        if len(file[array]) != offsets[-1]:
+            yield f"{array} has {len(file[array])} rows for {offsets[-1]} frames"
+            continue
+        bad: set[int] = set()
+        for begin, end in _pieces(file[array], 0, len(file[array])):
+            piece = file[array][begin:end]
+            finite = np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
+            bad.update(np.searchsorted(offsets, begin + np.flatnonzero(~finite), side="right") - 1)
+        for row in sorted(bad):
+            yield f"clip {names[row]!r} holds NaN or infinity in {array}"
 
 
 def read_features(path: Path) -> Features:
