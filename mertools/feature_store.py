@@ -392,6 +392,16 @@ class FeatureReader:
         """Whether the file was written with level `frame`."""
         return self._offsets is not None
 
+    @property
+    def dim(self) -> int:
+        """The length of an utterance vector; 0 where no clip is `ok`."""
+        return self._vectors.shape[1]
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """The shape of one frame; (0,) where the file has none."""
+        return self._file["frames"].shape[1:] if "frames" in self._file else (0,)
+
     def vectors(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The utterance vectors of `names`, (n, D) float32 with zeros where their mask (n,) is False: not `ok`.
 
