@@ -19,6 +19,7 @@ VERBS = {
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
     "features merge": ("mertools.commands.features_merge", "one feature file of those that several machines wrote"),
+    "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
 }
