@@ -354,7 +354,7 @@ class Model:
         self.encoder.load(device)
         self.batch_size = batch_size
         # An encoder that needs no torch should not have it imported for its sake.
-        self._on_cuda = "torch" in sys.modules and torch_device(device).type == "cuda"
+        self.on_cuda = "torch" in sys.modules and torch_device(device).type == "cuda"
 
     def encodings(self, items: Sequence[Any]) -> Iterator[Encoding | Exception]:
         """The encodings of items in their order, or why there is none; a bad item costs only itself."""
@@ -389,7 +389,7 @@ class Model:
         try:
             with self._autocast():
                 encodings = list(self.encoder.encode(batch))
-            if self._on_cuda:
+            if self.on_cuda:
                 encodings = [
                     encoding if _is_finite(encoding) else self.encoder.encode([item])[0]
                     for item, encoding in zip(batch, encodings, strict=True)
@@ -400,7 +400,7 @@ class Model:
             return error.with_traceback(None)
 
     def _autocast(self) -> AbstractContextManager:
-        if not self._on_cuda:
+        if not self.on_cuda:
             return nullcontext()
         import torch
 

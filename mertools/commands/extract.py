@@ -17,6 +17,7 @@ from mertools.commands.command_line import Several, add_corpus_options, make_par
 from mertools.corpus import read_manifest
 
 if TYPE_CHECKING:
+    from feature_extractors.forecast import Forecast
     from feature_extractors.runner import Outcome, Progress
 
 STATUSES = ("ok", "missing", "failed")
@@ -28,7 +29,10 @@ FAILED_STRICTLY = 3
 
 EXAMPLES = """\
   python extract.py --feature egemaps face-expression minilm
-  python extract.py --data corpus/manifest.csv --feature egemaps --level frame"""
+  python extract.py --data corpus/manifest.csv --feature egemaps --level frame
+  python extract.py --feature hubert-large clip-large --plan
+  python extract.py --feature hubert-large --shard 1/4       # on the first of four machines; then:
+  mertools features merge --help"""
 
 
 def make_extract_parser() -> argparse.ArgumentParser:
@@ -65,12 +69,40 @@ def make_extract_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust-remote-code", action="store_true", help="run the code that comes with checkpoints that need it"
     )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16"),
+        default="float32",
+        help="type on disk; float16 halves the files and keeps three digits",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="try a few clips, print hours and gigabytes for all, and store nothing"
+    )
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N of --out",
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
     parser.add_argument(
         "--workers", type=_count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
     )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help="how long reading one clip for one feature may take; then the worker is ended and the clip has failed",
+    )
     parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
-    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="clips a model encodes at once")
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="clips a model encodes at once; halved where the memory is short",
+    )
     parser.add_argument(
         "--face-detector",
         choices=("auto", "dlib", "yunet"),
@@ -89,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus = read_manifest(options.data, options.media_root)
 
     from feature_extractors.encoder import Settings, build
-    from feature_extractors.runner import extract
+    from feature_extractors.forecast import forecast
+    from feature_extractors.runner import Part, extract
 
     settings = Settings(
         face_detector=options.face_detector,
@@ -98,24 +131,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sources=dict(options.weights),
         trust_remote_code=options.trust_remote_code,
     )
+    encoders = [build(card, settings) for card in cards]
+    part = Part(*options.shard or (1, 1))
+    how = {name: getattr(options, name) for name in ("level", "dtype", "workers", "device", "batch_size")}
+    if options.plan:
+        with progress_display("probing") as progress:
+            plan = forecast(part.of(corpus.clips[: options.limit]), encoders, **how, progress=progress)
+        show_plan(plan)
+        return 0
+    out = options.out / f"{part.number}-of-{part.count}" if options.shard else options.out
     begin = time.monotonic()
-    with progress_display() as progress:
+    with progress_display("extracting") as progress:
         outcomes = extract(
             corpus.clips,
-            [build(card, settings) for card in cards],
-            options.out,
-            level=options.level,
-            workers=options.workers,
-            device=options.device,
-            batch_size=options.batch_size,
+            encoders,
+            out,
+            **how,
             limit=options.limit,
+            part=part,
+            time_limit=options.time_limit,
             progress=progress,
         )
     show(outcomes, time.monotonic() - begin)
-    next_command = ["python", "run_fusion.py", "--data", str(options.data), "--features", str(options.out)]
-    sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
+    if not options.shard:
+        next_command = ["python", "run_fusion.py", "--data", str(options.data), "--features", str(options.out)]
+        sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
     failed = any(outcome.count("failed") for outcome in outcomes)
     return FAILED_STRICTLY if options.strict and failed else 0
+
+
+def show_plan(plan: Forecast) -> None:
+    """Print what the whole extraction would take."""
+    rows = [[name, f"{size / 1e9:.3g}", str(plan.failed[name])] for name, size in plan.bytes.items()]
+    _print_table(["feature", "GB", f"failed of {plan.probed}"], rows)
+    sys.stdout.write(
+        f"\n{plan.clips} clips would take about {plan.seconds / 3600:.2g} hours and "
+        f"{sum(plan.bytes.values()) / 1e9:.2g} GB, going by {plan.probed} of them. Nothing was stored.\n"
+    )
 
 
 def show(outcomes: Sequence[Outcome], seconds: float) -> None:
@@ -154,7 +206,7 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 @contextmanager
-def progress_display() -> Iterator[Progress]:
+def progress_display(doing: str) -> Iterator[Progress]:
     """A bar with rate and time left on standard error; without a terminal a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -162,7 +214,7 @@ def progress_display() -> Iterator[Progress]:
 
     console = Console(stderr=True)
     bars = Bars(
-        TextColumn("extracting"),
+        TextColumn(doing),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]} · failures: {task.fields[failed]}"),
@@ -188,7 +240,7 @@ def progress_display() -> Iterator[Progress]:
             last_told = now
             left = f", {(total - done) / rate:.0f} s left" if 0 < done < total else ""
             console.print(
-                f"extracting: {done}/{total} clips, {rate:.1f} clips/s{left}, failures: {failed}",
+                f"{doing}: {done}/{total} clips, {rate:.1f} clips/s{left}, failures: {failed}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -216,3 +268,10 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdecimal() or not count.isdecimal() or not 1 <= int(number) <= int(count):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted I/N with I from 1 to N, such as 1/4")
+    return int(number), int(count)
