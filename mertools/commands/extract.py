@@ -59,6 +59,12 @@ def make_extract_parser() -> argparse.ArgumentParser:
         help="mer2024: what the challenge's released code computes; masked: the same without its quirks",
     )
     parser.add_argument(
+        "--layers",
+        type=positive,
+        metavar="N",
+        help="combine the last N layers instead of as many as the recipe says; give another --out",
+    )
+    parser.add_argument(
         "--weights",
         type=_weights,
         action="append",
@@ -130,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe=options.recipe,
         sources=dict(options.weights),
         trust_remote_code=options.trust_remote_code,
+        layers=options.layers,
     )
     encoders = [build(card, settings) for card in cards]
     part = Part(*options.shard or (1, 1))
