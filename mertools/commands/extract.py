@@ -6,25 +6,22 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
 from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
+from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 
 if TYPE_CHECKING:
     from feature_extractors.forecast import Forecast
-    from feature_extractors.runner import Outcome, Progress
+    from feature_extractors.runner import Outcome
 
 STATUSES = ("ok", "missing", "failed")
 REASONS_SHOWN = 20
-LINE_EVERY_SECONDS = 10
-"""How often progress is told where there is no terminal to draw a bar on."""
-
 FAILED_STRICTLY = 3
 
 EXAMPLES = """\
@@ -142,13 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     part = Part(*options.shard or (1, 1))
     how = {name: getattr(options, name) for name in ("level", "dtype", "workers", "device", "batch_size")}
     if options.plan:
-        with progress_display("probing") as progress:
+        with clip_progress("probing") as progress:
             plan = forecast(part.of(corpus.clips[: options.limit]), encoders, **how, progress=progress)
         show_plan(plan)
         return 0
     out = options.out / f"{part.number}-of-{part.count}" if options.shard else options.out
     begin = time.monotonic()
-    with progress_display("extracting") as progress:
+    with clip_progress("extracting") as progress:
         outcomes = extract(
             corpus.clips,
             encoders,
@@ -170,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show_plan(plan: Forecast) -> None:
     """Print what the whole extraction would take."""
     rows = [[name, f"{size / 1e9:.3g}", str(plan.failed[name])] for name, size in plan.bytes.items()]
-    _print_table(["feature", "GB", f"failed of {plan.probed}"], rows)
+    print_table(["feature", "GB", f"failed of {plan.probed}"], rows)
     sys.stdout.write(
         f"\n{plan.clips} clips would take about {plan.seconds / 3600:.2g} hours and "
         f"{sum(plan.bytes.values()) / 1e9:.2g} GB, going by {plan.probed} of them. Nothing was stored.\n"
@@ -180,80 +177,19 @@ def show_plan(plan: Forecast) -> None:
 def show(outcomes: Sequence[Outcome], seconds: float) -> None:
     """Print how many clips of each feature ended how, and why those did that are not whole."""
     counts = [[outcome.feature, *(str(outcome.count(status)) for status in STATUSES)] for outcome in outcomes]
-    _print_table(["feature", *STATUSES], counts)
+    print_table(["feature", *STATUSES], counts)
     troubled = [(outcome, row) for outcome in outcomes for row in outcome.rows if row.reason]
     troubled.sort(key=lambda pair: -STATUSES.index(pair[1].status))
     if troubled:
         sys.stdout.write("\n")
         shown = [[outcome.feature, row.name, row.status, row.reason] for outcome, row in troubled[:REASONS_SHOWN]]
-        _print_table(["feature", "clip", "status", "reason"], shown)
+        print_table(["feature", "clip", "status", "reason"], shown)
     if len(troubled) > REASONS_SHOWN:
         files = ", ".join(dict.fromkeys(str(outcome.path) for outcome, _ in troubled[REASONS_SHOWN:]))
         sys.stdout.write(
             f"and {len(troubled) - REASONS_SHOWN} more: all of them stand in the dataset 'reason' of {files}\n"
         )
     sys.stdout.write(f"\n{len(outcomes[0].rows)} clips in {seconds:.1f} s\n")
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output: laid out on a terminal, tab-separated elsewhere."""
-    if not sys.stdout.isatty():
-        sys.stdout.writelines("\t".join(row) + "\n" for row in [header, *rows])
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        # Text: a clip's name may hold what rich takes for markup.
-        table.add_row(*map(Text, row))
-    Console().print(table)
-
-
-@contextmanager
-def progress_display(doing: str) -> Iterator[Progress]:
-    """A bar with rate and time left on standard error; without a terminal a line now and then."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    bars = Bars(
-        TextColumn(doing),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} · failures: {task.fields[failed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    begin = last_told = time.monotonic()
-    told = None
-
-    def tell(done: int, total: int, failed: int) -> None:
-        nonlocal last_told, told
-        if (done, failed) == told:
-            return
-        told, now = (done, failed), time.monotonic()
-        rate = done / max(now - begin, 1e-9)
-        if console.is_terminal:
-            if not bars.task_ids:
-                bars.add_task("", total=total, rate="", failed=0)
-            bars.update(bars.task_ids[0], completed=done, rate=f"{rate:.1f} clips/s", failed=failed)
-        elif done == total or now - last_told >= LINE_EVERY_SECONDS:
-            last_told = now
-            left = f", {(total - done) / rate:.0f} s left" if 0 < done < total else ""
-            console.print(
-                f"{doing}: {done}/{total} clips, {rate:.1f} clips/s{left}, failures: {failed}",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-    with bars:
-        yield tell
 
 
 def _feature_list() -> str:
