@@ -157,7 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress=progress,
         )
     show(outcomes, time.monotonic() - begin)
-    if not options.shard:
+    if options.shard:
+        sys.stdout.write("\nWhen all shards are there:\n")
+        folders = [options.out / f"{number}-of-{part.count}" for number in range(1, part.count + 1)]
+        for name in options.feature:
+            shards = [str(folder / f"{name}.h5") for folder in folders]
+            target = ["--out", str(options.out / f"{name}.h5"), "--data", str(options.data)]
+            sys.stdout.write(f"  {shlex.join(['mertools', 'features', 'merge', *shards, *target])}\n")
+    else:
         next_command = ["python", "run_fusion.py", "--data", str(options.data), "--features", str(options.out)]
         sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
     failed = any(outcome.count("failed") for outcome in outcomes)
