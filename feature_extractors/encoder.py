@@ -26,6 +26,8 @@ FAMILIES = {
     "expression": "feature_extractors.expression:Expression",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
+    "speech": "feature_extractors.speech:Speech",
+    "whisper": "feature_extractors.whisper:Whisper",
 }
 """Which class encodes a card of a family; imported when asked for."""
 
