@@ -71,6 +71,62 @@ def whisper(folder: Path) -> str:
     return f"path:{folder}"
 
 
+def vggish(folder: Path) -> str:
+    """VGGish in its real size; its large matrices are one random row, stored once."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    widths = {0: (1, 64), 3: (64, 128), 6: (128, 256), 8: (256, 256), 11: (256, 512), 13: (512, 512)}
+    for number, (width_in, width_out) in widths.items():
+        scale = (2 / (9 * width_in)) ** 0.5
+        state[f"features.{number}.weight"] = scale * torch.randn(width_out, width_in, 3, 3, generator=generator)
+        state[f"features.{number}.bias"] = 0.1 * torch.randn(width_out, generator=generator)
+    for number, (width_in, width_out) in {0: (12288, 4096), 2: (4096, 4096), 4: (4096, 128)}.items():
+        row = torch.randn(width_in, generator=generator) * (2 / width_in) ** 0.5
+        state[f"embeddings.{number}.weight"] = row.expand(width_out, width_in)
+        state[f"embeddings.{number}.bias"] = torch.randn(width_out, generator=generator)
+    torch.save(state, folder / "vggish.pth")
+    return f"path:{folder / 'vggish.pth'}"
+
+
+def imagebind(folder: Path, width: int = 128, blocks: int = 6, dim: int = 32) -> str:
+    """ImageBind's file by its published names, with a weight of another sense in it."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int, around: float = 0.0) -> torch.Tensor:
+        return around + 0.1 * torch.randn(shape, generator=generator)
+
+    state = {
+        "modality_preprocessors.vision.cls_token": draw(1, 1, 64),
+        "modality_preprocessors.audio.cls_token": draw(1, 1, width),
+        "modality_preprocessors.audio.rgbt_stem.proj.weight": draw(width, 1, 16, 16),
+        "modality_preprocessors.audio.rgbt_stem.norm_layer.weight": draw(width, around=1),
+        "modality_preprocessors.audio.rgbt_stem.norm_layer.bias": draw(width),
+        "modality_preprocessors.audio.pos_embedding_helper.pos_embed": draw(1, 1 + 12 * 19, width),
+        "modality_heads.audio.0.weight": draw(width, around=1),
+        "modality_heads.audio.0.bias": draw(width),
+        "modality_heads.audio.2.weight": draw(dim, width),
+    }
+    for block in range(blocks):
+        shapes = {
+            "attn.in_proj_weight": (3 * width, width),
+            "attn.in_proj_bias": (3 * width,),
+            "attn.bias_k": (1, 1, width),
+            "attn.bias_v": (1, 1, width),
+            "attn.out_proj.weight": (width, width),
+            "attn.out_proj.bias": (width,),
+            "mlp.fc1.weight": (4 * width, width),
+            "mlp.fc1.bias": (4 * width,),
+            "mlp.fc2.weight": (width, 4 * width),
+            "mlp.fc2.bias": (width,),
+        }
+        for norm in ("norm_1", "norm_2"):
+            state[f"modality_trunks.audio.blocks.{block}.{norm}.weight"] = draw(width, around=1)
+            state[f"modality_trunks.audio.blocks.{block}.{norm}.bias"] = draw(width)
+        state |= {f"modality_trunks.audio.blocks.{block}.{name}": draw(*shape) for name, shape in shapes.items()}
+    torch.save(state, folder / "imagebind_huge.pth")
+    return f"path:{folder / 'imagebind_huge.pth'}"
+
+
 def _shaken(model: torch.nn.Module) -> torch.nn.Module:
     with torch.no_grad():
         for module in model.modules():
@@ -81,6 +137,7 @@ def _shaken(model: torch.nn.Module) -> torch.nn.Module:
 
 
 CHECKPOINTS: dict[str, Callable[[Path], str]] = {
+    "vggish": vggish,
     "whisper-base": whisper,
     "whisper-large": whisper,
     "wav2vec2-base": lambda folder: speech(folder, "wav2vec2"),
@@ -88,5 +145,6 @@ CHECKPOINTS: dict[str, Callable[[Path], str]] = {
     "hubert-base": speech,
     "hubert-large": lambda folder: speech(folder, large=True),
     "hubert-large-windows": lambda folder: speech(folder, large=True),
+    "imagebind-audio": imagebind,
 }
 """By feature: writes a tiny checkpoint into a folder and gives it as a source."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from feature_extractors.cards.card import MASKED, MER2024, Card, Recipe
+from feature_extractors.cards.card import MASKED, MER2024, Card, Recipe, same
 
 SPEECH: dict[str, Recipe] = {
     MER2024: {"chunk_seconds": 10, "layers": 4, "combine": "sum", "utterance": "mean, padding included"},
@@ -78,6 +78,34 @@ AUDIO: dict[str, Card] = {
         licence="audEERING research licence (non-commercial)",
         recipes={MER2024: _egemaps("eGeMAPSv01a"), MASKED: _egemaps("eGeMAPSv02")},
     ),
+    "vggish": Card(
+        name="vggish",
+        label="VGGish",
+        modality="audio",
+        family="vggish",
+        source="path:weights/vggish.pth",
+        revision="",
+        dim=128,
+        licence="Apache-2.0",
+        training_data="YouTube",
+        parameters=72_141_184,
+        needs="AudioSet's weights as converted for torch (harritaylor/torchvggish, vggish-10086976.pth): "
+        "--weights vggish=path:FILE",
+        recipes=same({"hop_frames": 50, "layer": "embedding", "utterance": "mean"}),
+    ),
+    "emotion2vec": Card(
+        name="emotion2vec",
+        label="emotion2vec",
+        modality="audio",
+        family="emotion2vec",
+        source="ms:iic/emotion2vec_base@v2.0.4",
+        revision="",
+        dim=768,
+        licence="FunASR model licence",
+        training_data="Mix (EN)",
+        needs="the extra: pip install mertools[emotion2vec]",
+        recipes=same({"layer": "last", "utterance": "mean"}),
+    ),
     "whisper-base": _whisper("whisper-base", "Whisper-base", "whisper-base", 512, 72_593_920),
     "whisper-large": _whisper("whisper-large", "Whisper-large", "whisper-large-v2", 1280, 1_543_304_960),
     "wav2vec2-base": _speech("wav2vec2-base", "wav2vec 2.0-base", "wav2vec2", 768, 94_371_712),
@@ -89,5 +117,20 @@ AUDIO: dict[str, Card] = {
         name="hubert-large-windows",
         label="HUBERT-large (windows)",
         recipes={MER2024: {**WINDOWS, "shorter": "zeros"}, MASKED: {**WINDOWS, "shorter": "as it is"}},
+    ),
+    "imagebind-audio": Card(
+        name="imagebind-audio",
+        label="ImageBind (audio)",
+        modality="audio",
+        family="imagebind-audio",
+        source="path:weights/imagebind_huge.pth",
+        revision="",
+        dim=1024,
+        licence="CC BY-NC-SA 4.0",
+        training_data="AudioSet",
+        parameters=86_235_648,
+        needs="ImageBind's weights (facebookresearch/ImageBind, imagebind_huge.pth): "
+        "--weights imagebind-audio=path:FILE",
+        recipes=same({"windows": 8, "window_seconds": 2, "layer": "output", "utterance": "mean"}),
     ),
 }
