@@ -138,7 +138,7 @@ class Speech(Encoder):
         finally:
             for hook in hooks:
                 hook.remove()
-        total = torch.stack([*before_last, last]).float().sum(dim=0)  # (B, T, D)
+        total = sum(states.float() for states in (*before_last, last))  # (B, T, D)
         if self.recipe["combine"] == "mean":
             total = total / self.recipe["layers"]
         return [states[:length].cpu().numpy() for states, length in zip(total, lengths.tolist(), strict=True)]

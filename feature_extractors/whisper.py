@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
+
+if TYPE_CHECKING:
+    import torch
 
 SHORTEST_SECONDS = 0.025
 """One analysis window of the spectrogram."""
@@ -53,12 +57,7 @@ class Whisper(Encoder):
         import torch
 
         with torch.inference_mode():
-            spectrograms = self._spectrograms(
-                [sound.samples for sound in batch],
-                sampling_rate=SAMPLE_RATE,
-                return_tensors="pt",
-                device=str(self._device),
-            )["input_features"].to(self._device)  # (B, mels, 3000)
+            spectrograms = self._spectrograms_of(batch)
             states = self._model.encoder(spectrograms)
             if self.recipe["states"] == "decoder":
                 start = self._model.config.decoder_start_token_id
@@ -66,6 +65,20 @@ class Whisper(Encoder):
                 states = self._model.decoder(tokens, encoder_hidden_states=states.last_hidden_state)
             states = states.last_hidden_state.float().cpu().numpy()  # (B, T, D)
         return [self._encoding(sound, own) for sound, own in zip(batch, states, strict=True)]
+
+    def _spectrograms_of(self, batch: Sequence[Sound]) -> torch.Tensor:
+        """Scaled log-mel spectrograms (B, mels, 3000)."""
+        import torch
+
+        # In full precision whatever the network runs in: powers leave the range of float16.
+        with torch.autocast(self._device.type, enabled=False):
+            inputs = self._spectrograms(
+                [sound.samples for sound in batch],
+                sampling_rate=SAMPLE_RATE,
+                return_tensors="pt",
+                device=str(self._device),
+            )
+        return inputs["input_features"].to(self._device)
 
     def _encoding(self, sound: Sound, states: np.ndarray) -> Encoding:
         problem = sound.problem or ""

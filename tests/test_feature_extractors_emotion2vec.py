@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import tiny_audio
 import torch
-from torch import nn
 
 from feature_extractors.catalog import CATALOG
 from feature_extractors.encoder import Encoder, Settings, build
@@ -18,54 +16,10 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.media import read_audio
 
-DIM = 16
-
-
-class Network(nn.Module):
-    """A front end of 20 ms hops and six layers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.front = nn.Conv1d(1, DIM, 400, 320)
-        self.layers = nn.ModuleList([nn.Linear(DIM, DIM) for _ in range(6)])
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, samples: torch.Tensor) -> torch.Tensor:
-        states = self.front(samples[None]).T
-        for layer in self.layers:
-            states = self.dropout(torch.tanh(layer(states)))
-        return states
-
-
-class AutoModel:
-    """funasr.AutoModel, as far as it is used."""
-
-    def __init__(self, model: str, device: str, disable_update: bool, disable_pbar: bool, log_level: str) -> None:
-        assert disable_update, "nothing is looked up on the network"
-        self.model = Network()
-        state = torch.load(Path(model) / "model.pt", weights_only=True)["model"]
-        self.model.load_state_dict({k.removeprefix("d2v_model."): v for k, v in state.items()}, strict=False)
-        self.model.to(device)
-
-    @torch.no_grad()
-    def generate(self, input: np.ndarray, fs: int, granularity: str, extract_embedding: bool) -> list[dict]:
-        assert (fs, granularity, extract_embedding) == (16000, "frame", True)
-        assert input.dtype == np.float32 and input.ndim == 1
-        return [{"key": "clip", "feats": self.model(torch.from_numpy(input)).numpy()}]
-
 
 @pytest.fixture
 def funasr(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("funasr")
-    module.AutoModel = AutoModel
-    monkeypatch.setitem(sys.modules, "funasr", module)
-
-
-def checkpoint(folder: Path, without: str = "") -> str:
-    torch.manual_seed(0)
-    state = {f"d2v_model.{name}": tensor for name, tensor in Network().state_dict().items() if name != without}
-    torch.save({"model": state}, folder / "model.pt")
-    return f"path:{folder}"
+    monkeypatch.setitem(sys.modules, "funasr", tiny_audio.funasr())
 
 
 def loaded(source: str, recipe: str = "mer2024", trust: bool = False) -> Encoder:
@@ -78,15 +32,15 @@ def loaded(source: str, recipe: str = "mer2024", trust: bool = False) -> Encoder
 @pytest.mark.usefixtures("funasr")
 @pytest.mark.parametrize("recipe", ["mer2024", "masked"])
 def test_frames_are_the_model_s(recipe: str, tmp_path: Path) -> None:
-    encoder = loaded(checkpoint(tmp_path), recipe)
+    encoder = loaded(tiny_audio.emotion2vec(tmp_path), recipe)
     paths = tiny_audio.clips(tmp_path)
     encodings = encoder.encode([encoder.prepare(Clip(path.stem, audio=path)) for path in paths])
-    network = Network().eval()
+    network = tiny_audio.Emotion2vecNetwork().eval()
     state = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
     network.load_state_dict({name.removeprefix("d2v_model."): tensor for name, tensor in state.items()})
     for path, encoding, count in zip(paths, encodings, (99, 499, 500, 799), strict=True):
         expected = network(torch.from_numpy(read_audio(path).samples)).detach().numpy()
-        assert encoding.frames.shape == (count, DIM) and encoding.utterance is None
+        assert encoding.frames.shape == (count, 16) and encoding.utterance is None
         np.testing.assert_allclose(encoding.frames, expected, atol=1e-5)
         np.testing.assert_allclose(encoding.times, np.arange(count) * 0.02)
 
@@ -94,13 +48,13 @@ def test_frames_are_the_model_s(recipe: str, tmp_path: Path) -> None:
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "funasr", None)
     with pytest.raises(InputError, match=r"'funasr', which is not installed.*pip install mertools\[emotion2vec\]"):
-        loaded(checkpoint(tmp_path))
+        loaded(tiny_audio.emotion2vec(tmp_path))
 
 
 @pytest.mark.usefixtures("funasr")
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"lacks 1 weights that emotion2vec needs \(first: layers\.2\.bias\)"):
-        loaded(checkpoint(tmp_path, without="layers.2.bias"))
+        loaded(tiny_audio.emotion2vec(tmp_path, without="layers.2.bias"))
     (tmp_path / "model.pt").unlink()
     (tmp_path / "other.pt").write_text("not it")
     with pytest.raises(InputError, match=r"has no model\.pt"):
@@ -113,7 +67,7 @@ class Options:
 
 @pytest.mark.usefixtures("funasr")
 def test_code_in_the_weights_is_refused(tmp_path: Path) -> None:
-    source = checkpoint(tmp_path)
+    source = tiny_audio.emotion2vec(tmp_path)
     weights = torch.load(tmp_path / "model.pt", weights_only=True)
     torch.save({**weights, "cfg": Options()}, tmp_path / "model.pt")
     with pytest.raises(InputError, match="is not just weights"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -88,6 +89,56 @@ def vggish(folder: Path) -> str:
     return f"path:{folder / 'vggish.pth'}"
 
 
+class Emotion2vecNetwork(torch.nn.Module):
+    """Stands in for emotion2vec's: a front end of 20 ms hops and six layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = torch.nn.Conv1d(1, 16, 400, 320)
+        self.layers = torch.nn.ModuleList([torch.nn.Linear(16, 16) for _ in range(6)])
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """(N,) -> (T, 16)."""
+        states = self.front(samples[None]).T
+        for layer in self.layers:
+            states = self.dropout(torch.tanh(layer(states)))
+        return states
+
+
+class AutoModel:
+    """Stands in for funasr.AutoModel, as far as it is used."""
+
+    def __init__(self, model: str, device: str, disable_update: bool, disable_pbar: bool, log_level: str) -> None:
+        assert disable_update, "nothing is looked up on the network"
+        self.model = Emotion2vecNetwork()
+        state = torch.load(Path(model) / "model.pt", weights_only=True)["model"]
+        self.model.load_state_dict({k.removeprefix("d2v_model."): v for k, v in state.items()}, strict=False)
+        self.model.to(device)
+
+    @torch.no_grad()
+    def generate(self, input: np.ndarray, fs: int, granularity: str, extract_embedding: bool) -> list[dict]:
+        """One answer for one clip."""
+        assert (fs, granularity, extract_embedding) == (RATE, "frame", True)
+        assert input.dtype == np.float32 and input.ndim == 1
+        return [{"key": "clip", "feats": self.model(torch.from_numpy(input)).float().numpy()}]
+
+
+def funasr() -> ModuleType:
+    """What stands in for the package, to be put into `sys.modules`."""
+    module = ModuleType("funasr")
+    module.AutoModel = AutoModel
+    return module
+
+
+def emotion2vec(folder: Path, without: str = "") -> str:
+    """emotion2vec's file for the network that stands in for it, lacking the weight `without`."""
+    torch.manual_seed(0)
+    weights = Emotion2vecNetwork().state_dict()
+    torch.save({"model": {f"d2v_model.{k}": v for k, v in weights.items() if k != without}}, folder / "model.pt")
+    return f"path:{folder}"
+
+
 def imagebind(folder: Path, width: int = 128, blocks: int = 6, dim: int = 32) -> str:
     """ImageBind's file by its published names, with a weight of another sense in it."""
     generator = torch.Generator().manual_seed(0)
@@ -138,6 +189,7 @@ def _shaken(model: torch.nn.Module) -> torch.nn.Module:
 
 CHECKPOINTS: dict[str, Callable[[Path], str]] = {
     "vggish": vggish,
+    "emotion2vec": emotion2vec,
     "whisper-base": whisper,
     "whisper-large": whisper,
     "wav2vec2-base": lambda folder: speech(folder, "wav2vec2"),
@@ -147,4 +199,4 @@ CHECKPOINTS: dict[str, Callable[[Path], str]] = {
     "hubert-large-windows": lambda folder: speech(folder, large=True),
     "imagebind-audio": imagebind,
 }
-"""By feature: writes a tiny checkpoint into a folder and gives it as a source."""
+"""By feature: writes a tiny checkpoint into a folder and gives it as a source. emotion2vec's also wants `funasr`."""
