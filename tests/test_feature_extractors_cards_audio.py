@@ -73,6 +73,17 @@ def test_a_corpus_becomes_a_feature_file(name: str, recipe: str, clips: list[Cli
         assert len(encoding.times) == len(encoding.frames) and encoding.times[0] == 0
 
 
+@pytest.mark.parametrize("name", AUDIO)
+def test_sixteen_clips_at_once_equal_each_alone(name: str, settings, tmp_path: Path) -> None:
+    encoder = build(AUDIO[name], settings(name, "masked"))
+    encoder.load("cpu")
+    paths = tiny_audio.clips(tmp_path, tuple(np.linspace(0.3, 1.4, 16)))
+    items = [encoder.prepare(Clip(path.stem, audio=path)) for path in paths]
+    for item, encoding in zip(items, encoder.encode(items), strict=True):
+        (alone,) = encoder.encode([item])
+        np.testing.assert_allclose(encoding.frames, alone.frames, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", tiny_audio.CHECKPOINTS)
 def test_half_precision_costs_little(name: str, clips: list[Clip], settings) -> None:
     encoder = build(AUDIO[name], settings(name, "masked"))

@@ -95,13 +95,6 @@ def test_the_spectrogram_is_scaled_and_padded() -> None:
     np.testing.assert_allclose(got[:, 198:], 4.268 / 9.138, rtol=1e-6)
 
 
-def test_a_batch_changes_nothing(imagebind: Encoder, tmp_path: Path) -> None:
-    items = [imagebind.prepare(Clip("clip", audio=path)) for path in tiny_audio.clips(tmp_path, (0.5, 2.0, 5.5))]
-    assert items[0].spectrograms.shape == (8, 128, 204)
-    for item, encoding in zip(items, imagebind.encode(items), strict=True):
-        np.testing.assert_allclose(encoding.frames, imagebind.encode([item])[0].frames, atol=1e-4)
-
-
 def test_weights_that_do_not_fit_are_refused(source: str, tmp_path: Path) -> None:
     weights = torch.load(source.removeprefix("path:"))
     own = tmp_path / "imagebind.pth"

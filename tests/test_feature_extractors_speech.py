@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -47,14 +48,18 @@ def encode(encoder: Encoder, paths: list[Path]) -> list[Encoding]:
     return encoder.encode([encoder.prepare(Clip(path.stem, audio=path)) for path in paths])
 
 
+@functools.cache
+def reference(source: str) -> torch.nn.Module:
+    return transformers().AutoModel.from_pretrained(source.removeprefix("path:")).eval()
+
+
 def direct(source: str, samples: np.ndarray) -> np.ndarray:
     """The sum of the last four hidden states (T, D) of samples that are scaled already, by transformers alone.
 
     The last one is what the network gives, behind the final layer norm; transformers 5 lists it without that.
     """
-    model = transformers().AutoModel.from_pretrained(source.removeprefix("path:")).eval()
     with torch.no_grad():
-        output = model(torch.from_numpy(samples.astype(np.float32))[None], output_hidden_states=True)
+        output = reference(source)(torch.from_numpy(samples.astype(np.float32))[None], output_hidden_states=True)
     assert len(output.hidden_states) == 7
     return (sum(output.hidden_states[-4:-1]) + output.last_hidden_state)[0].numpy()
 
@@ -93,17 +98,13 @@ def test_masked_encodes_whole_clips(name: str, clips: list[Path], sources: dict[
         assert encoding.times[-1] + 0.025 <= len(samples) / RATE
 
 
-@pytest.mark.parametrize("recipe", ["mer2024", "masked"])
-@pytest.mark.parametrize("name", [*NAMES, WINDOWS])
-def test_a_batch_changes_nothing(name: str, recipe: str, sources: dict[str, str], tmp_path: Path) -> None:
-    paths = tiny_audio.clips(tmp_path, tuple(np.linspace(0.5, 12, 16)))
-    encoder = loaded(name, sources[name], recipe)
-    together = encode(encoder, paths)
-    for path, encoding in zip(paths, together, strict=True):
+@pytest.mark.parametrize("name", ["hubert-base", "hubert-large"])
+def test_a_batch_of_chunks_changes_nothing(name: str, sources: dict[str, str], tmp_path: Path) -> None:
+    paths = tiny_audio.clips(tmp_path, (0.5, 3.3, 12.0))
+    encoder = loaded(name, sources[name], "mer2024")
+    for path, encoding in zip(paths, encode(encoder, paths), strict=True):
         (alone,) = encode(encoder, [path])
         np.testing.assert_allclose(encoding.frames, alone.frames, atol=1e-5, rtol=1e-4)
-    again = encode(loaded(name, sources[name], recipe), paths)
-    np.testing.assert_array_equal(together[3].frames, again[3].frames)
 
 
 @pytest.mark.parametrize("architecture", ["wavlm", "data2vec-audio"])

@@ -71,13 +71,6 @@ def test_a_clip_below_a_second_is_repeated(vggish: Encoder, tmp_path: Path) -> N
     assert len(item.images) == 1
 
 
-def test_a_batch_changes_nothing(vggish: Encoder, tmp_path: Path) -> None:
-    items = [vggish.prepare(Clip("clip", audio=path)) for path in tiny_audio.clips(tmp_path, (0.5, 1.6, 2.2))]
-    for item, encoding in zip(items, vggish.encode(items), strict=True):
-        (alone,) = vggish.encode([item])
-        np.testing.assert_allclose(encoding.frames, alone.frames, atol=1e-4, rtol=1e-4)
-
-
 def test_weights_that_do_not_fit_are_refused(source: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist .* vggish needs AudioSet's weights .*--weights vggish=path:"):
         build(CATALOG["vggish"]).load("cpu")
