@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     import torch
 
 FAMILIES = {
+    "emotion2vec": "feature_extractors.emotion2vec:Emotion2vec",
     "expression": "feature_extractors.expression:Expression",
     "large-language": "feature_extractors.large_language:LargeLanguage",
     "masked-language": "feature_extractors.masked_language:MaskedLanguage",
+    "imagebind-audio": "feature_extractors.imagebind:ImageBindAudio",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
+    "speech": "feature_extractors.speech:Speech",
+    "vggish": "feature_extractors.vggish:Vggish",
+    "whisper": "feature_extractors.whisper:Whisper",
 }
 """Which class encodes a card of a family; imported when asked for."""
 
@@ -118,7 +123,12 @@ class Encoder(ABC):
     def fetch(self) -> Fetched:
         """The weights on this machine; raises InputError where they cannot be had."""
         own = self.source != self.card.source
-        return fetch(self.source, sha256=None if own else self.card.sha256)
+        try:
+            return fetch(self.source, sha256=None if own else self.card.sha256)
+        except InputError as error:
+            if own or not self.card.needs:
+                raise
+            raise InputError(f"{error} {self.name} needs {self.card.needs}.") from error
 
     def provenance(self, level: str) -> Provenance:
         """What the feature file says about its origin."""

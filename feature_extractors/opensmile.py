@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from feature_extractors.encoder import Encoder, Encoding
+from feature_extractors.sound import read_sound
 from mertools.clip import Clip
-from mertools.media import MissingMedium, read_audio
 
 LONGEST_FRAME_SECONDS = 0.06
 """The longest analysis window of the GeMAPS family (F0); shorter sound gives no frame at all."""
@@ -36,17 +36,8 @@ class OpenSmile(Encoder):
         return {"frames": column_names(self.recipe["feature_set"])[1]}
 
     def prepare(self, clip: Clip) -> Encoding:
-        if clip.sound is None:
-            raise MissingMedium("no audio")
-        sound = read_audio(clip.sound, self.recipe["sample_rate"])
-        if sound.duration_seconds < LONGEST_FRAME_SECONDS:
-            raise MissingMedium(
-                f"the sound is too short: {sound.duration_seconds * 1000:.0f} ms, "
-                f"wanted at least {LONGEST_FRAME_SECONDS * 1000:.0f} ms"
-            )
+        sound = read_sound(clip, self.recipe["sample_rate"], LONGEST_FRAME_SECONDS)
         samples = np.clip(sound.samples * 32768, -32768, 32767).astype(np.int16)
-        if not samples.any():
-            raise MissingMedium("the sound is silent")
         functionals, descriptors, times = analyse(self.recipe["feature_set"], samples, sound.sample_rate)
         return Encoding(frames=descriptors, times=times, utterance=functionals, problem=sound.problem or "")
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import warnings
-import wave
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tiny_audio import write_wav
 
 from feature_extractors.catalog import CATALOG
-from feature_extractors.encoder import Encoding, build
+from feature_extractors.encoder import Encoding, Settings, build
 from mertools.clip import Clip
 from mertools.media import MissingMedium, UnreadableMedia, read_audio
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RATE = 16_000
-
-
-def write_wav(path: Path, samples: np.ndarray) -> Path:
-    """A 16-bit mono file of `samples` (N,) in [-1, 1]."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2").tobytes())
-    return path
 
 
 def voice(seconds: float, pitch_hz: float = 120.0, loudness: float = 0.3) -> np.ndarray:
@@ -34,33 +28,37 @@ def voice(seconds: float, pitch_hz: float = 120.0, loudness: float = 0.3) -> np.
     return loudness * (buzz / 2 + 0.01 * np.random.default_rng(0).normal(size=len(times)))
 
 
-def encode(path: Path) -> Encoding:
-    encoder = build(CATALOG["egemaps"])
+def encode(path: Path, recipe: str = "mer2024") -> Encoding:
+    encoder = build(CATALOG["egemaps"], Settings(recipe=recipe))
     item = encoder.prepare(Clip("clip", audio=path))
     encoder.load("cpu")
     (encoding,) = encoder.encode([item])
     return encoding
 
 
-def reference(samples: np.ndarray, level: str) -> np.ndarray:
+def reference(samples: np.ndarray, level: str, version: str) -> pd.DataFrame:
     import opensmile
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv01a, opensmile.FeatureLevel[level])
+        smile = opensmile.Smile(opensmile.FeatureSet[f"eGeMAPS{version}"], opensmile.FeatureLevel[level])
     return smile.process_signal(samples, RATE)
 
 
-def test_equals_the_package_and_carries_its_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recipe", "version", "descriptors_count"), [("mer2024", "v01a", 23), ("masked", "v02", 25)])
+def test_equals_the_package_and_carries_its_names(
+    recipe: str, version: str, descriptors_count: int, tmp_path: Path
+) -> None:
     path = write_wav(tmp_path / "voice.wav", voice(1.5))
     samples = read_audio(path).samples
-    functionals, descriptors = (reference(samples, level) for level in ("Functionals", "LowLevelDescriptors"))
-    encoding = encode(path)
+    functionals, descriptors = (reference(samples, level, version) for level in ("Functionals", "LowLevelDescriptors"))
+    encoding = encode(path, recipe)
+    assert encoding.frames.shape[1] == descriptors_count
     np.testing.assert_array_equal(encoding.utterance, functionals.to_numpy()[0])
     np.testing.assert_array_equal(encoding.frames, descriptors.to_numpy())
     starts = descriptors.index.get_level_values("start").total_seconds()
     np.testing.assert_allclose(encoding.times, starts, atol=1e-9)
-    provenance = build(CATALOG["egemaps"]).provenance("frame")
+    provenance = build(CATALOG["egemaps"], Settings(recipe=recipe)).provenance("frame")
     assert provenance.columns == tuple(functionals.columns) and len(provenance.columns) == 88
     assert provenance.frame_columns == {"frames": tuple(descriptors.columns)}
 
