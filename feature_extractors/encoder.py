@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     import torch
 
 FAMILIES = {
+    "adapted-videomae": "feature_extractors.videomae:AdaptedVideoMae",
+    "clip": "feature_extractors.hub_images:ClipImages",
+    "dinov2": "feature_extractors.hub_images:DinoImages",
     "expression": "feature_extractors.expression:Expression",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
+    "timm": "feature_extractors.timm_images:TimmImages",
+    "videomae": "feature_extractors.videomae:VideoMae",
 }
 """Which class encodes a card of a family; imported when asked for."""
 
