@@ -27,6 +27,7 @@ FAMILIES = {
     "clip": "feature_extractors.hub_images:ClipImages",
     "dinov2": "feature_extractors.hub_images:DinoImages",
     "expression": "feature_extractors.expression:Expression",
+    "onnx-faces": "feature_extractors.onnx_faces:OnnxFaces",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
     "timm": "feature_extractors.timm_images:TimmImages",

@@ -22,9 +22,20 @@ RECIPES = pytest.mark.parametrize("recipe", ["mer2024", "masked"])
 ADAPTED = ("videomae-base-voxceleb2", "videomae-base-mer2023")
 
 
+class Sources(dict):
+    """By card a tiny checkpoint, made when it is first asked for."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self.factory = factory
+
+    def __missing__(self, name: str) -> str:
+        self[name] = tiny_checkpoint(name, self.factory.mktemp(name))
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {name: tiny_checkpoint(name, tmp_path_factory.mktemp(name)) for name in BUILDERS}
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    return Sources(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +48,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 
 
 def encoder(name: str, sources: dict[str, str], recipe: str = "mer2024", *, load: bool = True) -> Encoder:
-    one = build(CATALOG[name], Settings("dlib", sources=sources, recipe=recipe))
+    one = build(CATALOG[name], Settings("dlib", sources={name: sources[name]}, recipe=recipe))
     if load:
         one.load("cpu")
     return one
@@ -244,6 +255,50 @@ def test_eva02_is_timms_pooled_output(recipe: str, sources: dict[str, str], clip
             np.testing.assert_allclose(encoding.frames, model(inputs).numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["emonet", "senet-fer2013", "resnet-fer2013", "manet-rafdb"])
+@RECIPES
+def test_onnx_networks_get_faces_as_their_card_says(
+    name: str, recipe: str, sources: dict[str, str], clips: list[Clip]
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import numpy_helper
+    from PIL import Image
+    from torch.nn import functional
+
+    weights = [
+        torch.tensor(numpy_helper.to_array(tensor)) for tensor in onnx.load(folder(sources, name)).graph.initializer
+    ]
+    for clip, encoding in zip(clips, encode(encoder(name, sources, recipe), clips), strict=True):
+        images = [Image.fromarray(picture) for picture in np.ascontiguousarray(rgb(clip))]
+        if name == "emonet":
+            faces = np.stack([image.resize((256, 256), Image.BILINEAR) for image in images]) / 255
+        elif name == "manet-rafdb":
+            faces = np.stack([image.resize((224, 224), Image.BILINEAR) for image in images]) / 255
+        else:
+            faces = np.stack([image.resize((256, 256), Image.BILINEAR).crop((16, 16, 240, 240)) for image in images])
+            faces = faces - np.array([131.0912, 103.8827, 91.4953])
+        maps = torch.tensor(faces.transpose(0, 3, 1, 2), dtype=torch.float32)
+        for index, weight in enumerate(weights):
+            maps = functional.relu(functional.conv2d(maps, weight, stride=1 if index else 16))
+        wanted = maps.mean((2, 3)).numpy()
+        assert encoding.frames.shape == (len(images), CATALOG[name].dim)
+        np.testing.assert_allclose(encoding.frames, wanted, atol=1e-5 * abs(wanted).max())
+
+
+def test_an_onnx_file_of_another_network_is_refused(sources: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match=r"gives \(2, 512\) for two faces; .*\(2, 1024\) was wanted"):
+        encoder("manet-rafdb", {"manet-rafdb": sources["senet-fer2013"]})
+    with pytest.raises(InputError, match=r"does not take faces \(N, 3, 256, 256\)"):
+        encoder("emonet", {"emonet": sources["senet-fer2013"]})
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    with pytest.raises(InputError, match="cannot be loaded as an ONNX network"):
+        encoder("emonet", {"emonet": f"path:{tmp_path / 'broken.onnx'}"})
+    with pytest.raises(InputError, match=r"^emonet needs an ONNX file of your own, .*docs/export.md"):
+        build(CATALOG["emonet"], Settings("dlib")).load("cpu")
+
+
 def test_detected_faces(media_folder: Path, sources: dict[str, str]) -> None:
     one = encoder("clip-base", sources)
     clip = Clip("smile", video=media_folder / "faces" / "fer_test.mp4")
@@ -256,7 +311,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path, sources: dic
     with pytest.raises(InputError, match=r"lacks \d+ weights of CLIPVisionModelWithProjection .* another architecture"):
         encoder("clip-base", {"clip-base": sources["dinov2-large"]})
     with pytest.raises(InputError, match=r"^videomae-base-mer2023 needs the challenge's checkpoint .*--weights "):
-        encoder("videomae-base-mer2023", {})
+        build(CATALOG["videomae-base-mer2023"], Settings("dlib")).load("cpu")
     file = torch.load(folder(sources, "videomae-base-mer2023"), weights_only=False)
     del file["model"]["encoder.norm.weight"]
     torch.save(file, tmp_path / "lacking.pth")

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from feature_extractors.catalog import CATALOG
 from mertools.libraries import timm, transformers
 
 WIDTH, LAYERS, SIDE = 128, 6, 32
@@ -18,7 +20,7 @@ CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.261302
 
 
 def tiny_checkpoint(name: str, folder: Path) -> str:
-    """A checkpoint for the card `name` in `folder`; gives its source."""
+    """A checkpoint for the card `name` in `folder`; gives its source. Skips the test that lacks an extra for it."""
     import torch
 
     torch.manual_seed(0)
@@ -164,6 +166,35 @@ def _eva02(folder: Path) -> Path:
     return folder
 
 
+def _onnx(name: str) -> Callable[[Path], Path]:
+    """Six convolutions and a mean over positions: a stand-in for a network whose code cannot be had."""
+
+    def build(folder: Path) -> Path:
+        onnx = pytest.importorskip("onnx")
+        from onnx import TensorProto, helper, numpy_helper
+
+        rng = np.random.default_rng(0)
+        size, dim = CATALOG[name].recipe("mer2024")["resolution"], CATALOG[name].dim
+        nodes, weights, last, width = [], [], "faces", 3
+        for index in range(LAYERS):
+            wider, kernel, stride = (dim if index == LAYERS - 1 else 8), *((4, 16) if index == 0 else (1, 1))
+            weight = rng.normal(0, 0.3, (wider, width, kernel, kernel)).astype(np.float32)
+            weights.append(numpy_helper.from_array(weight, f"weight{index}"))
+            nodes.append(helper.make_node("Conv", [last, f"weight{index}"], [f"conv{index}"], strides=[stride, stride]))
+            nodes.append(helper.make_node("Relu", [f"conv{index}"], [f"relu{index}"]))
+            last, width = f"relu{index}", wider
+        nodes.append(helper.make_node("GlobalAveragePool", [last], ["features"]))
+        faces = helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["n", 3, size, size])
+        features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", dim, 1, 1])
+        graph = helper.make_graph(nodes, "stand-in", [faces], [features], weights)
+        folder.mkdir(parents=True, exist_ok=True)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.save(model, folder / f"{name}.onnx")
+        return folder / f"{name}.onnx"
+
+    return build
+
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "videomae-base": _videomae,
     "videomae-large": _videomae,
@@ -173,4 +204,8 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "eva02-base": _eva02,
     "videomae-base-voxceleb2": _adapted_videomae(160),
     "videomae-base-mer2023": _adapted_videomae(224),
+    "emonet": _onnx("emonet"),
+    "senet-fer2013": _onnx("senet-fer2013"),
+    "resnet-fer2013": _onnx("resnet-fer2013"),
+    "manet-rafdb": _onnx("manet-rafdb"),
 }

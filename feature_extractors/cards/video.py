@@ -29,6 +29,26 @@ def _views(resolution: int) -> Mapping[str, Recipe]:
     )
 
 
+def _onnx(name: str, label: str, dim: int, training_data: str, licence: str, pixels: Recipe) -> Card:
+    """A network that the user brings as an ONNX file; `pixels` say what it is fed."""
+    recipe = {"frames": "all", **pixels, "utterance": "mean"}
+    return Card(
+        name=name,
+        label=label,
+        modality="video",
+        family="onnx-faces",
+        source=f"path:{name}.onnx",
+        revision="",
+        dim=dim,
+        licence=licence,
+        training_data=training_data,
+        needs="an ONNX file of your own, which docs/export.md says how to make, and the extra onnx",
+        recipes=_recipes(recipe, recipe),
+    )
+
+
+FERPLUS_PIXELS = {"resize": 256, "resolution": 224, "highest": 255, "mean": (131.0912, 103.8827, 91.4953)}
+
 SIXTEEN_FRAMES = _recipes(
     {"frames": 16, "spacing": "index", "fill": "last", "tokens": "mean by pair of frames"},
     {"frames": 16, "spacing": "time", "fill": "spread", "tokens": "mean by pair of frames"},
@@ -157,5 +177,25 @@ VIDEO: dict[str, Card] = {
         parameters=86_227_200,
         needs=NEEDS_CHECKPOINT,
         recipes=_views(224),
+    ),
+    "emonet": _onnx(
+        "emonet",
+        "EmoNet",
+        256,
+        "AffectNet",
+        "CC-BY-NC-ND-4.0",
+        {"resize": 256, "resolution": 256, "highest": 1, "mean": (0.0, 0.0, 0.0)},
+    ),
+    "senet-fer2013": _onnx("senet-fer2013", "SENet-FER2013", 512, "FER+", "not stated; for research", FERPLUS_PIXELS),
+    "resnet-fer2013": _onnx(
+        "resnet-fer2013", "ResNet-FER2013", 512, "FER+", "not stated; for research", FERPLUS_PIXELS
+    ),
+    "manet-rafdb": _onnx(
+        "manet-rafdb",
+        "MANet-RAFDB",
+        1024,
+        "RAF-DB",
+        "not stated; for research",
+        {"resize": 224, "resolution": 224, "highest": 1, "mean": (0.0, 0.0, 0.0)},
     ),
 }
