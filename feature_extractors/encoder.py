@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "adapted-videomae": "feature_extractors.videomae:AdaptedVideoMae",
+    "blip2-qformer": "feature_extractors.blip2:Blip2QFormer",
     "clip": "feature_extractors.hub_images:ClipImages",
     "dinov2": "feature_extractors.hub_images:DinoImages",
+    "eva-clip-g": "feature_extractors.blip2:EvaClipG",
     "expression": "feature_extractors.expression:Expression",
     "onnx-faces": "feature_extractors.onnx_faces:OnnxFaces",
     "opensmile": "feature_extractors.opensmile:OpenSmile",

@@ -78,7 +78,7 @@ class PictureEncoder(Encoder):
             if not self.card.needs or self.source != self.card.source:
                 raise
             raise InputError(
-                f"{self.name} needs {self.card.needs}; then: --weights {self.name}=path:FILE. ({error})"
+                f"{self.name} needs {self.card.needs}; then: --weights {self.name}=path:WHERE. ({error})"
             ) from error
 
     def prepare(self, clip: Clip) -> Pictures:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from feature_extractors.encoder import Encoder, Encoding, Settings, build
 from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.libraries import image_processor, timm, transformers
-from mertools.media import MissingMedium, write_clip
+from mertools.media import MissingMedium, read_frames, write_clip
 
 CARDS = pytest.mark.parametrize("name", BUILDERS)
 RECIPES = pytest.mark.parametrize("recipe", ["mer2024", "masked"])
@@ -47,6 +49,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     return [Clip(str(count), faces=folder / f"{count}.npy", faces_order="bgr") for count in (3, 20, 90)]
 
 
+@pytest.fixture(scope="module")
+def whole_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    """Videos of 3 and 20 frames, wider than high."""
+    folder = tmp_path_factory.mktemp("videos")
+    for count in (3, 20):
+        write_clip(folder / f"{count}.mp4", [picture[:64] for picture in crops(count, seed=count)], 25)
+    return [Clip(str(count), video=folder / f"{count}.mp4") for count in (3, 20)]
+
+
 def encoder(name: str, sources: dict[str, str], recipe: str = "mer2024", *, load: bool = True) -> Encoder:
     one = build(CATALOG[name], Settings("dlib", sources={name: sources[name]}, recipe=recipe))
     if load:
@@ -68,7 +79,9 @@ def rgb(clip: Clip) -> np.ndarray:
 
 @CARDS
 @RECIPES
-def test_structure(name: str, recipe: str, sources: dict[str, str], clips: list[Clip]) -> None:
+def test_structure(name: str, recipe: str, sources: dict[str, str], clips: list[Clip], whole_clips: list[Clip]) -> None:
+    if CATALOG[name].recipe(recipe)["picture"] == "frame":
+        clips = whole_clips
     one = encoder(name, sources, recipe)
     # Prepared as workers do it: by a copy without a model that has travelled.
     prepared = [pickle.loads(pickle.dumps(encoder(name, sources, recipe, load=False))).prepare(c) for c in clips]  # noqa: S301
@@ -77,7 +90,7 @@ def test_structure(name: str, recipe: str, sources: dict[str, str], clips: list[
     for clip, encoding in zip(clips, together, strict=True):
         assert encoding.frames.dtype == np.float32 and np.isfinite(encoding.frames).all()
         assert len(encoding.frames) == len(encoding.times)
-        assert (encoding.times >= 0).all() and encoding.times.max() < len(rgb(clip)) / 25
+        assert (encoding.times >= 0).all() and encoding.times.max() < int(clip.name) / 25
         (alone,) = encode(one, [clip])
         np.testing.assert_allclose(alone.frames, encoding.frames, atol=1e-4)
     provenance = one.provenance("frame")
@@ -297,6 +310,44 @@ def test_an_onnx_file_of_another_network_is_refused(sources: dict[str, str], tmp
         encoder("emonet", {"emonet": f"path:{tmp_path / 'broken.onnx'}"})
     with pytest.raises(InputError, match=r"^emonet needs an ONNX file of your own, .*docs/export.md"):
         build(CATALOG["emonet"], Settings("dlib")).load("cpu")
+
+
+@RECIPES
+def test_blip2_is_the_whole_models_image_side(recipe: str, sources: dict[str, str], whole_clips: list[Clip]) -> None:
+    path = folder(sources, "blip2-qformer")
+    model = transformers().Blip2ForConditionalGeneration.from_pretrained(path).eval()
+    chosen = {
+        "mer2024": {"3": [0, 1] + 6 * [2], "20": [0, 2, 5, 7, 10, 12, 15, 17]},
+        "masked": {"3": [0, 1, 2], "20": [1, 3, 6, 8, 11, 13, 16, 18]},
+    }
+    patches = encode(encoder("eva-clip-g", {"eva-clip-g": f"path:{path}"}, recipe), whole_clips)
+    queries = encode(encoder("blip2-qformer", sources, recipe), whole_clips)
+    for clip, seen, gathered in zip(whole_clips, patches, queries, strict=True):
+        picked = chosen[recipe][clip.name]
+        images = read_frames(clip.video).images
+        inputs = image_processor(path)([images[i] for i in picked], return_tensors="pt")
+        with torch.no_grad():
+            vision = model.vision_model(**inputs).last_hidden_state
+            output = model.qformer(
+                query_embeds=model.query_tokens.expand(len(picked), -1, -1), encoder_hidden_states=vision
+            ).last_hidden_state
+        assert seen.frames.shape == (len(picked), 17, WIDTH) and gathered.frames.shape == (len(picked), 32, 48)
+        np.testing.assert_allclose(seen.frames, vision.numpy(), atol=1e-5)
+        np.testing.assert_allclose(gathered.frames, output.numpy(), atol=1e-5)
+        np.testing.assert_allclose(seen.times, np.array(picked) / 25, atol=1e-3)
+
+
+def test_blip2_needs_only_the_files_of_its_image_side(sources: dict[str, str], tmp_path: Path) -> None:
+    whole = folder(sources, "eva-clip-g")
+    index = json.loads((whole / "model.safetensors.index.json").read_text())["weight_map"]
+    needed = {file for name, file in index.items() if name.startswith("vision_model.")}
+    assert needed < set(index.values())
+    for file in [*whole.glob("*.json"), *(whole / name for name in needed)]:
+        shutil.copy(file, tmp_path)
+    encoder("eva-clip-g", {"eva-clip-g": f"path:{tmp_path}"})
+    (tmp_path / min(needed)).unlink()
+    with pytest.raises(InputError, match=r"lacks model-0.*, which its index names"):
+        encoder("eva-clip-g", {"eva-clip-g": f"path:{tmp_path}"})
 
 
 def test_detected_faces(media_folder: Path, sources: dict[str, str]) -> None:

@@ -80,6 +80,38 @@ def _videomae_config(side: int):
     )
 
 
+def _blip2(folder: Path) -> Path:
+    """With a language model, and in several files."""
+    library = transformers()
+    tower = {"num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 64}
+    config = library.Blip2Config(
+        vision_config={**tower, "hidden_size": WIDTH, "image_size": SIDE, "patch_size": 8},
+        qformer_config={**tower, "hidden_size": 48, "encoder_hidden_size": WIDTH, "vocab_size": 99},
+        text_config={
+            "model_type": "opt",
+            "vocab_size": 99,
+            "hidden_size": 32,
+            "word_embed_proj_dim": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "ffn_dim": 32,
+        },
+        num_query_tokens=32,
+    )
+    model = library.Blip2ForConditionalGeneration(config)
+    model.query_tokens.data.normal_()
+    model.save_pretrained(folder, max_shard_size="500KB")
+    settings = {
+        "image_processor_type": "BlipImageProcessor",
+        "size": {"height": SIDE, "width": SIDE},
+        "resample": 3,
+        "image_mean": CLIP_MEAN,
+        "image_std": CLIP_STD,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
 def _with_processor(
     folder: Path, kind: str, *, resample: int, shortest: int = SIDE, mean: list | None = None, std: list | None = None
 ) -> Path:
@@ -208,4 +240,6 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "senet-fer2013": _onnx("senet-fer2013"),
     "resnet-fer2013": _onnx("resnet-fer2013"),
     "manet-rafdb": _onnx("manet-rafdb"),
+    "eva-clip-g": _blip2,
+    "blip2-qformer": _blip2,
 }

@@ -15,6 +15,15 @@ CROPS = {"picture": "face", "crop": 224, "margin": 0.15}
 NEEDS_CHECKPOINT = "the challenge's checkpoint (a .pth file linked from github.com/zeroQiaoba/MERTools)"
 
 
+NEEDS_BLIP2 = "BLIP-2 with its language model, tens of gigabytes of which the image side is read"
+
+EIGHT_WHOLE_FRAMES = {
+    MER2024: {"picture": "frame", "frames": 8, "spacing": "index", "fill": "last"},
+    MASKED: {"picture": "frame", "frames": 8, "spacing": "time"},
+}
+"""AffectGPT's eight pictures of a clip."""
+
+
 def _recipes(mer2024: Recipe, masked: Recipe) -> Mapping[str, Recipe]:
     """The two recipes of a feature of face crops."""
     return {MER2024: {**OPENFACE_CROPS, **mer2024}, MASKED: {**CROPS, **masked}}
@@ -197,5 +206,34 @@ VIDEO: dict[str, Card] = {
         "RAF-DB",
         "not stated; for research",
         {"resize": 224, "resolution": 224, "highest": 1, "mean": (0.0, 0.0, 0.0)},
+    ),
+    # For the trainable explainers (AffectGPT, MicroEmo).
+    "eva-clip-g": Card(
+        name="eva-clip-g",
+        label="EVA-CLIP-G",
+        modality="video",
+        family="eva-clip-g",
+        source="hf:Salesforce/blip2-flan-t5-xxl",
+        revision="",
+        dim=1408,
+        licence="MIT",
+        training_data="LAION-400M",
+        parameters=985_952_256,
+        needs=NEEDS_BLIP2,
+        recipes=EIGHT_WHOLE_FRAMES,
+    ),
+    "blip2-qformer": Card(
+        name="blip2-qformer",
+        label="BLIP-2 Q-Former",
+        modality="video",
+        family="blip2-qformer",
+        source="hf:Salesforce/blip2-flan-t5-xxl",
+        revision="",
+        dim=768,
+        licence="MIT",
+        training_data="129 million image-text pairs",
+        parameters=1_091_114_496,
+        needs=NEEDS_BLIP2,
+        recipes=EIGHT_WHOLE_FRAMES,
     ),
 }
