@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cached_property
 from typing import Any
 
@@ -57,8 +58,11 @@ class TimmImages(PictureEncoder):
             raise InputError(f"{self.source} has no weights. Wanted one of {', '.join(WEIGHT_FILES)} in {folder}.")
         try:
             model = library.create_model(config["architecture"], num_classes=0, **config.get("model_args", {}))
+            weights = load_weights(files[0])
+            # Files from before timm, or from pre-training, name weights otherwise; a network's module knows how.
+            convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
             # The classifier's weights, where a file has any, find no place.
-            lacking = model.load_state_dict(load_weights(files[0]), strict=False).missing_keys
+            lacking = model.load_state_dict(convert(weights, model) if convert else weights, strict=False).missing_keys
         except RuntimeError as error:
             raise InputError(f"{self.source} cannot be loaded as {config['architecture']}: {error}") from error
         if lacking:
@@ -71,4 +75,4 @@ class TimmImages(PictureEncoder):
         self._model = model.float().eval().requires_grad_(False).to(self._device)
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        return self._model(scaled(images, self._mean, self._std, self._device)).cpu().numpy()
+        return self._model(scaled(images, self._mean, self._std, self._device)).float().cpu().numpy()

@@ -312,6 +312,24 @@ def test_an_onnx_file_of_another_network_is_refused(sources: dict[str, str], tmp
         build(CATALOG["emonet"], Settings("dlib")).load("cpu")
 
 
+def test_eva02_as_its_pre_training_left_it(sources: dict[str, str], clips: list[Clip], tmp_path: Path) -> None:
+    import safetensors.torch
+
+    whole = folder(sources, "eva02-base")
+    weights = safetensors.torch.load_file(whole / "model.safetensors")
+    renamed = {name.replace("fc_norm", "norm"): value for name, value in weights.items()}
+    assert renamed.keys() != weights.keys()
+    safetensors.torch.save_file({**renamed, "mask_token": torch.zeros(1, 1, WIDTH)}, tmp_path / "model.safetensors")
+    shutil.copy(whole / "config.json", tmp_path)
+    (wanted,) = encode(encoder("eva02-base", sources), clips[:1])
+    (got,) = encode(encoder("eva02-base", {"eva02-base": f"path:{tmp_path}"}), clips[:1])
+    np.testing.assert_array_equal(got.frames, wanted.frames)
+    del renamed["norm.weight"]
+    safetensors.torch.save_file(renamed, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=r"lacks 2 weights of eva02_base_patch14_224 \(first: fc_norm.bias\)"):
+        encoder("eva02-base", {"eva02-base": f"path:{tmp_path}"})
+
+
 @RECIPES
 def test_blip2_is_the_whole_models_image_side(recipe: str, sources: dict[str, str], whole_clips: list[Clip]) -> None:
     path = folder(sources, "blip2-qformer")
