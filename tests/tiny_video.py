@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of the visual encoders, in their real file formats."""
+"""Tiny random checkpoints of the visual encoders, in their real file formats, and what tests do with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from feature_extractors.catalog import CATALOG
+from feature_extractors.encoder import Encoder, Encoding, Settings, build
+from mertools.clip import Clip
 from mertools.libraries import timm, transformers
 
 WIDTH, LAYERS, SIDE = 128, 6, 32
@@ -243,3 +245,33 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "eva-clip-g": _blip2,
     "blip2-qformer": _blip2,
 }
+
+
+class Sources(dict):
+    """By card a tiny checkpoint, made when it is first asked for."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self.factory = factory
+
+    def __missing__(self, name: str) -> str:
+        self[name] = tiny_checkpoint(name, self.factory.mktemp(name))
+        return self[name]
+
+
+def encoder(name: str, sources: dict[str, str], recipe: str = "mer2024", *, load: bool = True) -> Encoder:
+    one = build(CATALOG[name], Settings("dlib", sources={name: sources[name]}, recipe=recipe))
+    if load:
+        one.load("cpu")
+    return one
+
+
+def encode(one: Encoder, clips: list[Clip]) -> list[Encoding]:
+    return one.encode([one.prepare(clip) for clip in clips])
+
+
+def folder(sources: dict[str, str], name: str) -> Path:
+    return Path(sources[name].removeprefix("path:"))
+
+
+def rgb(clip: Clip) -> np.ndarray:
+    return np.load(clip.faces)[..., ::-1]
