@@ -112,7 +112,12 @@ class Encoder(ABC):
     def fetch(self) -> Fetched:
         """The weights on this machine; raises InputError where they cannot be had."""
         own = self.source != self.card.source
-        return fetch(self.source, sha256=None if own else self.card.sha256)
+        try:
+            return fetch(self.source, sha256=None if own else self.card.sha256)
+        except InputError as error:
+            if own or not self.card.needs:
+                raise
+            raise InputError(f"{error} {self.name} needs {self.card.needs}.") from error
 
     def provenance(self, level: str) -> Provenance:
         """What the feature file says about its origin."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class HubImages(PictureEncoder):
     """What encoders with a folder in transformers' format share; a subclass says which class, and what it gives."""
 
-    architecture: str
+    model_class: str
     """The class in transformers."""
 
     @cached_property
@@ -51,8 +51,8 @@ class HubImages(PictureEncoder):
 
     def read(self) -> torch.nn.Module:
         """The model on the CPU, in float32; raises InputError where weights are missing."""
-        architecture = getattr(transformers(), self.architecture)
-        return pretrained(architecture, self.fetch().path, self.source, self.card.may_lack)
+        model_class = getattr(transformers(), self.model_class)
+        return pretrained(model_class, self.fetch().path, self.source, self.card.may_lack)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         return self.represent(scaled(images, self._mean, self._std, self._device)).float().cpu().numpy()
@@ -65,7 +65,7 @@ class HubImages(PictureEncoder):
 class ClipImages(HubImages):
     """CLIP's image tower (Radford et al. 2021, arXiv:2103.00020): the class token, projected to the space of texts."""
 
-    architecture = "CLIPVisionModelWithProjection"
+    model_class = "CLIPVisionModelWithProjection"
 
     def represent(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._model(pixel_values=inputs).image_embeds  # (B, D)
@@ -78,7 +78,7 @@ class DinoImages(HubImages):
     `tokens` "patch mean": the patches' mean after the final normalisation.
     """
 
-    architecture = "Dinov2Model"
+    model_class = "Dinov2Model"
 
     def represent(self, inputs: torch.Tensor) -> torch.Tensor:
         if self.recipe["tokens"] == "sum":

@@ -17,7 +17,6 @@ import numpy as np
 from feature_extractors.cards.card import Card, Recipe
 from feature_extractors.encoder import Encoder, Encoding, Settings
 from mertools.clip import Clip
-from mertools.errors import InputError
 from mertools.faces import crop_faces, face_detector, read_crops
 from mertools.media import Chooser, FrameStream, MissingMedium, evenly, every
 from mertools.model_sources import Fetched
@@ -72,14 +71,7 @@ class PictureEncoder(Encoder):
     @cached_property
     def _fetched(self) -> Fetched:
         # Kept when the encoder is sent to workers: they read the preprocessing's settings and ask no hub.
-        try:
-            return super().fetch()
-        except InputError as error:
-            if not self.card.needs or self.source != self.card.source:
-                raise
-            raise InputError(
-                f"{self.name} needs {self.card.needs}; then: --weights {self.name}=path:WHERE. ({error})"
-            ) from error
+        return super().fetch()
 
     def prepare(self, clip: Clip) -> Pictures:
         recipe = self.recipe

@@ -40,7 +40,7 @@ BLOCK_NAMES = {
 class VideoMae(HubImages):
     """One view of 16 frames a clip; a frame of the feature is the mean over a pair's patches (8, D)."""
 
-    architecture = "VideoMAEModel"
+    model_class = "VideoMAEModel"
     at_once = 8
 
     def prepare(self, clip: Clip) -> Pictures:

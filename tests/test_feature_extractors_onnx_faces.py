@@ -59,5 +59,8 @@ def test_an_onnx_file_of_another_network_is_refused(tiny_sources: Mapping[str, s
     (tmp_path / "broken.onnx").write_bytes(b"not a network")
     with pytest.raises(InputError, match="cannot be loaded as an ONNX network"):
         encoder("emonet", {"emonet": f"path:{tmp_path / 'broken.onnx'}"})
-    with pytest.raises(InputError, match=r"^emonet needs an ONNX file of your own, .*docs/export.md"):
+    with pytest.raises(
+        InputError,
+        match=r"does not exist.* emonet needs an ONNX file of your own \(docs/export.md .*--weights emonet=path:FILE",
+    ):
         build(CATALOG["emonet"], Settings("dlib")).load("cpu")

@@ -12,10 +12,16 @@ OPENFACE_CROPS = {"picture": "face", "crop": 112, "margin": 0.15}
 CROPS = {"picture": "face", "crop": 224, "margin": 0.15}
 """Detected faces in the size of the networks' input."""
 
-NEEDS_CHECKPOINT = "the challenge's checkpoint (a .pth file linked from github.com/zeroQiaoba/MERTools)"
+NEEDS_CHECKPOINT = (
+    "the challenge's checkpoint (a .pth file linked from github.com/zeroQiaoba/MERTools): --weights {}=path:FILE"
+)
 
 
 NEEDS_BLIP2 = "BLIP-2 with its language model, tens of gigabytes of which the image side is read"
+NEEDS_ONNX = (
+    "an ONNX file of your own (docs/export.md says how to make it) and the extra: pip install mertools[onnx]; "
+    "--weights {}=path:FILE"
+)
 
 EIGHT_WHOLE_FRAMES = {
     MER2024: {"picture": "frame", "frames": 8, "spacing": "index", "fill": "last"},
@@ -51,7 +57,7 @@ def _onnx(name: str, label: str, dim: int, training_data: str, licence: str, pix
         dim=dim,
         licence=licence,
         training_data=training_data,
-        needs="an ONNX file of your own, which docs/export.md says how to make, and the extra onnx",
+        needs=NEEDS_ONNX.format(name),
         recipes=_recipes(recipe, recipe),
     )
 
@@ -170,7 +176,7 @@ VIDEO: dict[str, Card] = {
         licence="not stated; for research",
         training_data="VoxCeleb2",
         parameters=86_227_200,
-        needs=NEEDS_CHECKPOINT,
+        needs=NEEDS_CHECKPOINT.format("videomae-base-voxceleb2"),
         recipes=_views(160),
     ),
     "videomae-base-mer2023": Card(
@@ -184,7 +190,7 @@ VIDEO: dict[str, Card] = {
         licence="not stated; for research",
         training_data="MER2023",
         parameters=86_227_200,
-        needs=NEEDS_CHECKPOINT,
+        needs=NEEDS_CHECKPOINT.format("videomae-base-mer2023"),
         recipes=_views(224),
     ),
     "emonet": _onnx(
