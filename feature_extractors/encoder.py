@@ -29,6 +29,8 @@ FAMILIES = {
     "dinov2": "feature_extractors.hub_images:DinoImages",
     "eva-clip-g": "feature_extractors.blip2:EvaClipG",
     "expression": "feature_extractors.expression:Expression",
+    "large-language": "feature_extractors.large_language:LargeLanguage",
+    "masked-language": "feature_extractors.masked_language:MaskedLanguage",
     "onnx-faces": "feature_extractors.onnx_faces:OnnxFaces",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",

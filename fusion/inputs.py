@@ -90,18 +90,17 @@ def load_inputs(folder: Path, names: Sequence[str], clips: Sequence[Clip], extra
 
     Raises InputError for a feature without a file, one that lacks clips, and one that no clip has.
     """
-    known = {name: folder / f"{name}.h5" for name in [*feature_names(folder), *names]}
-    available = feature_names(folder)
+    available = dict.fromkeys(feature_names(folder))
     inputs = {}
     for name in names:
-        if name not in available and available and not (folder / f"{name}.parts").exists():
+        path, extract_it = folder / f"{name}.h5", extract.format(feature=name)
+        # An unfinished extraction is not an unknown feature: reading it says what to do.
+        if name not in available and not path.with_suffix(".parts").exists():
             try:
-                look_up("feature", name, dict.fromkeys(available))
+                look_up("feature", name, available)
             except InputError as error:
-                raise InputError(
-                    f"{folder} has no feature {name!r}. {error} Or run: {extract.format(feature=name)}"
-                ) from None
-        inputs[name] = _align(read_features(known[name]), clips, extract.format(feature=name))
+                raise InputError(f"{folder} has no feature {name!r}. {error} Or run: {extract_it}") from None
+        inputs[name] = _align(read_features(path), clips, extract_it)
     return inputs
 
 

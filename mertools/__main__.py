@@ -15,6 +15,9 @@ VERBS = {
     "fuse": ("mertools.commands.fuse", "feature files -> scores, predictions, submission (also: python run_fusion.py)"),
     "demo": ("mertools.commands.demo", "generate a corpus and run the main job on it, from clips to a report"),
     "data demo": ("mertools.commands.data_demo", "generate the demo corpus alone"),
+    "data import": ("mertools.commands.data_import", "write a manifest for a release of MER2023, 2024, 2025 or 2026"),
+    "data transcribe": ("mertools.commands.data_transcribe", "write down what is said in clips without a subtitle"),
+    "data validate": ("mertools.commands.data_validate", "what is wrong with the clips of a corpus, clip by clip"),
 }
 
 

@@ -113,14 +113,15 @@ def read_manifest(path: Path, media_root: Path | None = None) -> Corpus:
     return Corpus(path, tuple(clips), " ".join(notices))
 
 
-def write_manifest(path: Path, clips: Sequence[Clip]) -> None:
-    """Write `clips` as a manifest, atomically; their paths become relative to the manifest's folder.
+def write_manifest(path: Path, clips: Sequence[Clip], media_root: Path | None = None) -> None:
+    """Write `clips` as a manifest, atomically; their paths become relative to `media_root`.
 
-    Columns that are empty for every clip are left out; `Clip.columns` follow the known ones.
+    `media_root` is by default the manifest's folder; with another one the manifest must be read with it too. Columns
+    that are empty for every clip are left out; `Clip.columns` follow the known ones.
 
-    Raises InputError for a path outside the manifest's folder.
+    Raises InputError for a path outside that folder, and for a name that cannot be a file name.
     """
-    root = path.parent.resolve()
+    root = (path.parent if media_root is None else media_root).resolve()
     rows = [_cells(clip, root) for clip in clips]
     further = dict.fromkeys(column for clip in clips for column in clip.columns)
     columns = ["name", *(c for c in COLUMNS[1:] if any(row[c] for row in rows)), *further]
@@ -197,10 +198,8 @@ class _Row:
         value = self.get(column)
         if not value:
             raise self.error(column, "is empty.")
-        bad = sorted({c for c in value if c in "/\\" or not c.isprintable()})
-        if bad or value in (".", ".."):
-            held = f"contains {', '.join(map(repr, bad))}" if bad else "is not a file name"
-            raise self.error(column, f"{value!r} {held}; it becomes part of file names.")
+        if fault := _file_name_fault(value):
+            raise self.error(column, f"{value!r} {fault}; it becomes part of file names.")
         return value
 
     def choice(self, column: str, allowed: Sequence[str]) -> str:
@@ -209,6 +208,14 @@ class _Row:
             wanted = " or ".join(repr(choice) for choice in allowed if choice)
             raise self.error(column, f"got {value!r}, wanted {wanted}.")
         return value
+
+
+def _file_name_fault(value: str) -> str:
+    """Why `value` cannot be part of file names; "" where it can."""
+    bad = sorted({c for c in value if c in "/\\" or not c.isprintable()})
+    if bad:
+        return f"contains {', '.join(map(repr, bad))}"
+    return "is not a file name" if value in ("", ".", "..") else ""
 
 
 def _read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
@@ -295,7 +302,7 @@ def _path(row: _Row, column: str, root: Path) -> Path | None:
     if not value:
         return None
     path = root / value
-    resolved = path.resolve() if path.is_symlink() else _resolved_folder(path.parent) / path.name
+    resolved = _resolved(path)
     if path.name in ("", "..") or not resolved.is_relative_to(root):
         raise row.error(
             column,
@@ -303,6 +310,10 @@ def _path(row: _Row, column: str, root: Path) -> Path | None:
             "for media elsewhere give their folder with --media-root.",
         )
     return path
+
+
+def _resolved(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else _resolved_folder(path.parent) / path.name
 
 
 @functools.lru_cache(maxsize=65536)
@@ -325,15 +336,16 @@ def _open_labels(row: _Row) -> tuple[str, ...]:
 
 
 def _cells(clip: Clip, root: Path) -> dict[str, str]:
+    if fault := _file_name_fault(clip.name):
+        raise InputError(f"Clip {clip.name!r}: the name {fault}; it becomes part of file names.")
     cells = {column: str(getattr(clip, column) or "") for column in COLUMNS}
     for column in PATH_COLUMNS:
         path = getattr(clip, column)
         if path is not None:
-            if not path.resolve().is_relative_to(root):
-                raise InputError(
-                    f"Clip {clip.name!r}: {column} {str(path)!r} lies outside the manifest's folder {root}."
-                )
-            cells[column] = path.resolve().relative_to(root).as_posix()
+            resolved = _resolved(path)
+            if not resolved.is_relative_to(root):
+                raise InputError(f"Clip {clip.name!r}: {column} {str(path)!r} lies outside the folder {root}.")
+            cells[column] = resolved.relative_to(root).as_posix()
     cells["open_labels"] = str(list(clip.open_labels)) if clip.open_labels else ""
     cells["faces_order"] = clip.faces_order if clip.faces else ""
     return {**cells, **clip.columns}

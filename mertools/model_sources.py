@@ -11,13 +11,14 @@
 
 A source with a full commit hash is pinned already. Any other hub source is resolved when it is fetched and written to
 `sources.lock`; when it later stands for something else, it is refused. Nothing downloaded is ever executed: code is
-not downloaded, and weights are read by `load_weights`.
+not downloaded unless the user trusts it in so many words, and weights are read by `load_weights`.
 """
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import glob
 import hashlib
 import importlib
@@ -51,6 +52,7 @@ LOCK_HEADER = """\
 
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.spm", "*.tiktoken", "*.yaml", "*.yml")
 """Configurations and tokenizers."""
+CODE = ("*.py",)
 WEIGHTS = (("*.safetensors",), ("pytorch_model*.bin",), ("*.bin", "*.pt", "*.pth", "*.ckpt"), ("*.onnx",))
 """Repositories often hold the same weights several times: the first of these that occurs is the one to download."""
 
@@ -70,10 +72,11 @@ class Fetched:
     revision: str
 
 
-def fetch(source: str, *, sha256: str | None = None, lock: Path = LOCK) -> Fetched:
+def fetch(source: str, *, sha256: str | None = None, code: bool = False, lock: Path = LOCK) -> Fetched:
     """The files that `source` names, downloaded unless they are here already. See the module for the kinds of sources.
 
     `sha256` is the checksum of the one file a source names: required for `pypi:`, possible for `path:` and `package:`.
+    `code` downloads the Python files of a hub's repository too, for a user who trusts them.
 
     Raises InputError for a source that cannot be read, found or reached, for a file with another checksum, and for a
     source that no longer stands for what `lock` says it did.
@@ -87,6 +90,8 @@ def fetch(source: str, *, sha256: str | None = None, lock: Path = LOCK) -> Fetch
     fetcher = look_up("kind of model source", scheme, SCHEMES)
     if sha256 is not None and scheme in ("hf", "ms", "timm"):
         raise InputError(f"{source} is a folder, and a sha256 is of one file. Pin it with @commit instead.")
+    if code and scheme in ("hf", "ms"):
+        fetcher = functools.partial(fetcher, code=True)
     return fetcher(what, sha256, lock)
 
 
@@ -132,12 +137,12 @@ def load_weights(path: Path) -> Mapping[str, Any]:
 # ---- the Hugging Face hub, timm, ModelScope -----------------------------------------------------------------------
 
 
-def _fetch_hf(what: str, sha256: str | None, lock: Path) -> Fetched:
+def _fetch_hf(what: str, sha256: str | None, lock: Path, code: bool = False) -> Fetched:
     import huggingface_hub
     from huggingface_hub.errors import HTTPError
 
     repository, asked = _repository("hf", what)
-    if asked and COMMIT.fullmatch(asked) and (folder := _snapshot(repository, asked, recorded=True)):
+    if asked and COMMIT.fullmatch(asked) and (folder := _snapshot(repository, asked, code, recorded=True)):
         return Fetched(folder, asked)
     source = f"hf:{what}"
     try:
@@ -146,7 +151,7 @@ def _fetch_hf(what: str, sha256: str | None, lock: Path) -> Fetched:
     except (OSError, HTTPError, ValueError) as error:
         # An offline machine goes on with what it has, held to the same pin.
         known = asked if asked and COMMIT.fullmatch(asked) else _read_pins(lock).get(source, asked)
-        folder = _snapshot(repository, known, recorded=False)
+        folder = _snapshot(repository, known, code, recorded=False)
         if folder is None:
             option = f" --revision {known}" if known else ""
             raise InputError(
@@ -158,21 +163,21 @@ def _fetch_hf(what: str, sha256: str | None, lock: Path) -> Fetched:
     else:
         commit = info.sha
         _check_pin(lock, source, commit, keep=f"name it hf:{repository}@{{}}")
-        folder = _snapshot(repository, commit, recorded=True)
+        folder = _snapshot(repository, commit, code, recorded=True)
         if folder is None:
-            folder = _download_snapshot(source, repository, commit, [file.rfilename for file in info.siblings])
+            folder = _download_snapshot(source, repository, commit, [file.rfilename for file in info.siblings], code)
     if commit != asked:
         _write_pin(lock, source, commit)
     return Fetched(folder, commit)
 
 
-def _download_snapshot(source: str, repository: str, commit: str, files: Sequence[str]) -> Path:
+def _download_snapshot(source: str, repository: str, commit: str, files: Sequence[str], code: bool) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HTTPError
 
-    names = _worth_downloading(files)
+    names = _worth_downloading(files, code)
     # Written first: what it names and the folder lacks tells a download that broke off.
-    _write_whole(_snapshot_record(repository, commit), json.dumps(names, indent=0))
+    _write_whole(_snapshot_record(repository, commit, code), json.dumps(names, indent=0))
     try:
         with _hub_answers(source, repository, commit):
             patterns = [glob.escape(name) for name in names]
@@ -184,7 +189,7 @@ def _download_snapshot(source: str, repository: str, commit: str, files: Sequenc
         ) from error
 
 
-def _snapshot(repository: str, revision: str | None, *, recorded: bool) -> Path | None:
+def _snapshot(repository: str, revision: str | None, code: bool, *, recorded: bool) -> Path | None:
     """The folder of `revision` in huggingface_hub's cache, None where it is not there or lacks files.
 
     A folder that someone else downloaded has no record of what belongs to it; `recorded` refuses such a one.
@@ -198,23 +203,27 @@ def _snapshot(repository: str, revision: str | None, *, recorded: bool) -> Path 
         )
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    record = _snapshot_record(repository, folder.name)
+    record = _snapshot_record(repository, folder.name, code)
     if not record.exists():
         return None if recorded else folder
     return folder if all((folder / name).exists() for name in json.loads(record.read_text(encoding="utf-8"))) else None
 
 
-def _snapshot_record(repository: str, commit: str) -> Path:
-    return cache_folder() / "hf" / repository / f"{commit}.json"
+def _snapshot_record(repository: str, commit: str, code: bool) -> Path:
+    return cache_folder() / "hf" / repository / f"{commit}{'-with-code' if code else ''}.json"
 
 
-def _worth_downloading(names: Iterable[str]) -> list[str]:
-    """Configurations, tokenizers, and one of the formats that the weights come in; those at the top where there are."""
+def _worth_downloading(names: Iterable[str], code: bool) -> list[str]:
+    """Configurations, tokenizers, and one of the formats that the weights come in; those at the top where there are.
+
+    Python files only where `code` is wanted.
+    """
+    small = SMALL_FILES + CODE if code else SMALL_FILES
     names = sorted(names)
     weights = [name for name in names if any(_matches(name, patterns) for patterns in WEIGHTS)]
     weights = [name for name in weights if "/" not in name] or weights
     chosen = next(filter(None, ([name for name in weights if _matches(name, tier)] for tier in WEIGHTS)), [])
-    return [name for name in names if name in chosen or _matches(name, SMALL_FILES)]
+    return [name for name in names if name in chosen or _matches(name, small)]
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -269,14 +278,14 @@ def _fetch_timm(what: str, sha256: str | None, lock: Path) -> Fetched:
     return _fetch_hf(configuration.hf_hub_id + at + revision, sha256, lock)
 
 
-def _fetch_ms(what: str, sha256: str | None, lock: Path) -> Fetched:
+def _fetch_ms(what: str, sha256: str | None, lock: Path, code: bool = False) -> Fetched:
     repository, asked = _repository("ms", what)
     source = f"ms:{what}"
     if importlib.util.find_spec("modelscope") is None:
         raise InputError(f"{source} needs the package modelscope. Install it: pip install modelscope")
     from modelscope import snapshot_download
 
-    patterns = [*SMALL_FILES, *(pattern for tier in WEIGHTS for pattern in tier)]
+    patterns = [*SMALL_FILES, *(CODE if code else ()), *(pattern for tier in WEIGHTS for pattern in tier)]
     try:
         folder = snapshot_download(repository, revision=asked, allow_file_pattern=patterns)
     except Exception as error:  # its errors and those of the HTTP library under it have no other class in common

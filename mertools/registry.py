@@ -21,5 +21,5 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     if name in table:
         return table[name]
     near = difflib.get_close_matches(name, table, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(table)}."
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(table) or 'none at all'}."
     raise InputError(f"Unknown {kind} {name!r}. {hint}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 import mertools
 from mertools.__main__ import VERBS
+from mertools.commands import command_line
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "transformers", "timm", "torchvision", "cv2", "dlib", "sklearn", "opensmile", "pandas", "plotly")
@@ -72,6 +75,24 @@ def test_bad_input_is_one_line_and_status_two() -> None:
     assert done.stderr == "error: There is no manifest absent.csv. Name one with --data.\n"
     done = run(sys.executable, "-m", "mertools", "fus")
     assert done.returncode == 2 and "Did you mean 'fuse'?" in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_disk_that_refuses_is_one_line(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(arguments: object) -> int:
+        raise OSError(number, os.strerror(number), "features/egemaps.h5")
+
+    with pytest.raises(SystemExit, match="2"):
+        command_line.run(refused)
+    assert capsys.readouterr().err == f"error: {os.strerror(number)}: features/egemaps.h5\n"
+
+
+def test_our_own_faults_keep_their_traceback() -> None:
+    def faulty(arguments: object) -> int:
+        raise FileNotFoundError(errno.ENOENT, "no such file")
+
+    with pytest.raises(FileNotFoundError):
+        command_line.run(faulty)
 
 
 def test_options_with_several_values() -> None:

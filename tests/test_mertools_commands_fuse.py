@@ -113,6 +113,21 @@ def test_without_a_terminal_the_table_is_tab_separated(finished: Path, capsys: p
     assert "cv-paper" in output and "Report:" in output
 
 
+def test_modalities_narrow_down_the_features(finished: Path, tmp_path: Path) -> None:
+    narrowed = ["--feature", "toy-text,toy-audio,toy-video", "--modalities", "AT", "--runs", str(tmp_path)]
+    assert main(options(finished, *narrowed)) == 0
+    (run,) = tmp_path.iterdir()
+    system = read_result(run)["rows"][-1]
+    assert (system["modalities"], system["features"]) == ("AT", ["toy-text", "toy-audio"])
+
+
+def test_fewer_features_than_asked_for_is_said(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(finished, "--top", "2", "--modalities", "A", "--runs", str(tmp_path))) == 0
+    assert "note: fewer than --top 2 features of audio (1): all are used" in capsys.readouterr().err
+
+
 def test_other_labels(tmp_path: Path) -> None:
     manifest = make_toy_corpus(tmp_path)
     text = manifest.read_text()
@@ -140,15 +155,10 @@ def edited(folder: Path, old: str, new: str) -> Path:
         (["--feature", "toy-text", "--modalities", "AT"], r"no audio feature among toy-text \(text\)"),
         (["--group", "take"], "has no value in column 'take'"),
         (["--folds", "30"], r"Class 'angry' has 20 training clips, fewer than the 30 folds"),
-        (["--device", "cuda"], "--device cpu"),
+        (["--device", "cuda:99"], "--device cuda:99 cannot be used"),
     ],
 )
 def test_refuses_with_the_next_step(finished: Path, more: list[str], message: str) -> None:
-    if more == ["--device", "cuda"]:
-        import torch
-
-        if torch.cuda.is_available():
-            pytest.skip("this machine has a CUDA device")
     with pytest.raises(InputError, match=message):
         main(options(finished, *more))
 

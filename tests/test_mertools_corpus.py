@@ -149,7 +149,7 @@ def test_writes_what_it_reads(tmp_path: Path) -> None:
     assert corpus.clips[0].subtitle == clips[0].subtitle
     assert corpus.clips[1].open_labels == ("sad", "it's")
     assert corpus.notice == "generated"
-    with pytest.raises(InputError, match="outside the manifest's folder"):
+    with pytest.raises(InputError, match="lies outside the folder"):
         write_manifest(tmp_path / "manifest.csv", [Clip("a", video=tmp_path.parent / "a.mp4")])
 
 

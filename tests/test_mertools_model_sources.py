@@ -339,7 +339,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     thread.join()
 
 
-def fetch_in_a_fresh_process(hub: Hub, *sources: str, **environment: str) -> list[Fetched | str]:
+def fetch_in_a_fresh_process(hub: Hub, *sources: str, code: bool = False, **environment: str) -> list[Fetched | str]:
     """What each source gives, or the error's message; huggingface_hub reads its variables when it is imported."""
     script = textwrap.dedent("""
         import json, sys
@@ -347,12 +347,12 @@ def fetch_in_a_fresh_process(hub: Hub, *sources: str, **environment: str) -> lis
         from mertools.model_sources import fetch
         for source in sys.argv[1:]:
             try:
-                fetched = fetch(source)
+                fetched = fetch(source, code=CODE)
                 answer = [str(fetched.path), fetched.revision]
             except InputError as error:
                 answer = str(error)
             sys.stdout.write(json.dumps(answer) + "\\n")
-    """)
+    """).replace("CODE", repr(code))
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE_"))}
     variables |= {"HF_ENDPOINT": hub.address, "HF_HOME": str(Path.cwd().parent / "hf"), "NO_PROXY": "127.0.0.1"}
     variables |= environment
@@ -384,6 +384,16 @@ def test_an_unpinned_source_is_resolved_locked_and_held_to_it(hub: Hub) -> None:
     (newer,) = fetch_in_a_fresh_process(hub, "hf:org/tiny")
     assert newer.revision == NEW
     assert (newer.path / "model.safetensors").read_bytes() == b"other weights"
+
+
+def test_code_is_downloaded_only_when_asked_for(hub: Hub) -> None:
+    (without,) = fetch_in_a_fresh_process(hub, f"hf:org/tiny@{OLD}")
+    assert "code.py" not in files_below(without.path)
+    (trusted,) = fetch_in_a_fresh_process(hub, f"hf:org/tiny@{OLD}", code=True)
+    assert trusted == without and files_below(trusted.path) == ["code.py", "config.json", "model.safetensors"]
+    hub.requests.clear()
+    assert fetch_in_a_fresh_process(hub, f"hf:org/tiny@{OLD}", code=True) == [trusted]
+    assert hub.requests == []
 
 
 def test_a_pinned_source_that_is_here_needs_no_network_and_no_lock(hub: Hub) -> None:

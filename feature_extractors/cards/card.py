@@ -24,7 +24,8 @@ class Card:
     encoder's activations into a feature (layers, pooling, frames, resolution); two recipes never share a feature file.
     `dim` is the utterance vector's length, `language` the one whose subtitles a text encoder reads, `training_data`
     and its language are Table 2 of the paper, `parameters` how many weights the encoder has. `needs` says what a user
-    must bring first (an extra, a file), "" where nothing is missing. `may_lack` are regular expressions of weights
+    must bring first (an extra, a file), "" where nothing is missing. `architecture` is the `model_type` by which
+    transformers knows the network, where it does. `may_lack` are regular expressions of weights
     that a checkpoint may leave out because no feature is computed from them (a pooler).
     """
 
@@ -43,6 +44,7 @@ class Card:
     needs: str = ""
     sha256: str | None = None
     may_lack: tuple[str, ...] = ()
+    architecture: str = ""
 
     def recipe(self, name: str) -> Recipe:
         """The recipe called `name`; raises InputError where the card has none of that name."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mertools.errors import InputError
+
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the machine says when a file cannot be written or read, through no fault of ours."""
 
 
 class Several(argparse.Action):
@@ -44,6 +48,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """An option's value that is a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def make_parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
     """A parser in the house style. `examples` is shown under the options as it is."""
     epilog = f"examples:\n{examples}" if examples else None
@@ -65,18 +76,23 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status: 2 and one line for bad input, 130 for Ctrl-C.
 
-    Any other exception is ours and keeps its traceback.
+    So ends a disk that is full or may not be written to. Any other exception is ours and keeps its traceback.
     """
     try:
         status = main(arguments)
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         status = 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. What was finished is kept; the same command continues.\n")
-        status = 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is left to say.
         sys.stderr.close()
         status = 141
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        sys.stderr.write(f"error: {error.strerror}: {error.filename or 'while writing'}\n")
+        status = 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        status = 130
     raise SystemExit(status)

@@ -6,24 +6,21 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
+from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, positive
+from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 
 if TYPE_CHECKING:
-    from feature_extractors.runner import Outcome, Progress
+    from feature_extractors.runner import Outcome
 
 STATUSES = ("ok", "missing", "failed")
 REASONS_SHOWN = 20
-LINE_EVERY_SECONDS = 10
-"""How often progress is told where there is no terminal to draw a bar on."""
-
 FAILED_STRICTLY = 3
 
 EXAMPLES = """\
@@ -67,7 +64,7 @@ def make_extract_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
+        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
     )
     parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="clips a model encodes at once")
@@ -99,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trust_remote_code=options.trust_remote_code,
     )
     begin = time.monotonic()
-    with progress_display() as progress:
+    with clip_progress("extracting") as progress:
         outcomes = extract(
             corpus.clips,
             [build(card, settings) for card in cards],
@@ -121,80 +118,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(outcomes: Sequence[Outcome], seconds: float) -> None:
     """Print how many clips of each feature ended how, and why those did that are not whole."""
     counts = [[outcome.feature, *(str(outcome.count(status)) for status in STATUSES)] for outcome in outcomes]
-    _print_table(["feature", *STATUSES], counts)
+    print_table(["feature", *STATUSES], counts)
     troubled = [(outcome, row) for outcome in outcomes for row in outcome.rows if row.reason]
     troubled.sort(key=lambda pair: -STATUSES.index(pair[1].status))
     if troubled:
         sys.stdout.write("\n")
         shown = [[outcome.feature, row.name, row.status, row.reason] for outcome, row in troubled[:REASONS_SHOWN]]
-        _print_table(["feature", "clip", "status", "reason"], shown)
+        print_table(["feature", "clip", "status", "reason"], shown)
     if len(troubled) > REASONS_SHOWN:
         files = ", ".join(dict.fromkeys(str(outcome.path) for outcome, _ in troubled[REASONS_SHOWN:]))
         sys.stdout.write(
             f"and {len(troubled) - REASONS_SHOWN} more: all of them stand in the dataset 'reason' of {files}\n"
         )
     sys.stdout.write(f"\n{len(outcomes[0].rows)} clips in {seconds:.1f} s\n")
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output: laid out on a terminal, tab-separated elsewhere."""
-    if not sys.stdout.isatty():
-        sys.stdout.writelines("\t".join(row) + "\n" for row in [header, *rows])
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        # Text: a clip's name may hold what rich takes for markup.
-        table.add_row(*map(Text, row))
-    Console().print(table)
-
-
-@contextmanager
-def progress_display() -> Iterator[Progress]:
-    """A bar with rate and time left on standard error; without a terminal a line now and then."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    bars = Bars(
-        TextColumn("extracting"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} · failures: {task.fields[failed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    begin = last_told = time.monotonic()
-    told = None
-
-    def tell(done: int, total: int, failed: int) -> None:
-        nonlocal last_told, told
-        if (done, failed) == told:
-            return
-        told, now = (done, failed), time.monotonic()
-        rate = done / max(now - begin, 1e-9)
-        if console.is_terminal:
-            if not bars.task_ids:
-                bars.add_task("", total=total, rate="", failed=0)
-            bars.update(bars.task_ids[0], completed=done, rate=f"{rate:.1f} clips/s", failed=failed)
-        elif done == total or now - last_told >= LINE_EVERY_SECONDS:
-            last_told = now
-            left = f", {(total - done) / rate:.0f} s left" if 0 < done < total else ""
-            console.print(
-                f"extracting: {done}/{total} clips, {rate:.1f} clips/s{left}, failures: {failed}",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-    with bars:
-        yield tell
 
 
 def _feature_list() -> str:
@@ -210,9 +146,3 @@ def _weights(text: str) -> tuple[str, str]:
     if not equals or not source:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
     return card(name).name, source
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)

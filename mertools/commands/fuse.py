@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -82,12 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from fusion.result import describe
 
+    # Before the work: a place that cannot be written to is better known now than after the search.
+    folder = run_record.make_run_folder(options.runs, vars(options))
     started, begin = run_record.now(), time.monotonic()
     with progress_display() as progress:
         singles, ranking, system = work(options, corpus, labels, problem, progress)
     seconds = time.monotonic() - begin
 
-    folder = run_record.make_run_folder(options.runs, vars(options))
     result = {
         "kind": "fusion",
         "command": run_record.command_line("run_fusion.py", sys.argv[1:] if arguments is None else arguments),
@@ -95,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": options.seed,
         "versions": run_record.versions("torch", "numpy", "optuna", "scikit-learn"),
         "configuration": {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()},
-        **describe(corpus, labels, singles, system, top=options.top or 1 if ranking else None, group=options.group),
+        **describe(corpus, labels, singles, system, top=(options.top or 1) if ranking else None, group=options.group),
         "timings": {"search_seconds": round(seconds, 2)},
     }
     write(folder, corpus, labels, ranking, system, result)
@@ -147,14 +149,11 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
     import numpy as np
     import torch
 
+    from feature_extractors.encoder import torch_device
     from fusion.cross_validation import Problem
     from fusion.models import MODELS
 
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: torch finds no CUDA device here. Use --device cpu.")
+    device = torch_device(options.device)
     # The networks are so small that a second thread costs more than it gains (docs/log.md).
     torch.set_num_threads(1)
     train = [row for row, clip in enumerate(corpus.clips) if clip.split == TRAIN]
@@ -168,7 +167,7 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
         epochs=options.epochs,
         scaled=options.scale == "standard",
         seed=options.seed,
-        device=device,
+        device=str(device),
     )
 
 
@@ -188,13 +187,17 @@ def work(
         return fit(problem.only(names), corpus.clips, options.trials, progress(" + ".join(names), options.trials))
 
     if options.feature and options.top is None:
-        return [], [], fit_features(options.feature)
+        return [], [], fit_features(list(problem.inputs))
     singles = {name: fit_features([name]) for name in problem.inputs}
     ranking = rank(
         {name: scores(single, corpus.clips, labels) for name, single in singles.items()},
         {name: feature.provenance.modality for name, feature in problem.inputs.items()},
     )
-    chosen = top(options.top or 1, ranking)
+    count = options.top or 1
+    for modality, available in Counter(entry.modality for entry in ranking).items():
+        if available < count:
+            sys.stderr.write(f"note: fewer than --top {count} features of {modality} ({available}): all are used\n")
+    chosen = top(count, ranking)
     # One feature's own search is the system's: the same names and seed give the same networks.
     system = singles[chosen[0]] if len(chosen) == 1 else fit_features(chosen)
     return list(singles.values()), ranking, system
