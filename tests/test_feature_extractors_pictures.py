@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_video import BUILDERS, encode, encoder
+from tiny_video import BUILDERS, crops, encode, encoder
 
 from feature_extractors.catalog import CATALOG
 from feature_extractors.encoder import Settings, build
 from feature_extractors.pictures import LAST, SPREAD, chooser, fill
+from feature_extractors.runner import extract
 from mertools.clip import Clip
 from mertools.errors import InputError
+from mertools.feature_store import read_features
 from mertools.media import MissingMedium, write_clip
 
 CARDS = pytest.mark.parametrize("name", BUILDERS)
@@ -55,6 +58,20 @@ def test_a_clip_without_pictures_is_missing(name: str, tiny_sources: Mapping[str
     if one.recipe["picture"] == "face":
         with pytest.raises(MissingMedium, match=r"^no face in any of \d frames$"):
             one.prepare(Clip("grey", video=tmp_path / "grey.mp4"))
+
+
+def test_all_in_one_run(tiny_sources: Mapping[str, str], frame_clips: list[Clip], tmp_path: Path) -> None:
+    np.save(tmp_path / "faces.npy", crops(9))
+    everything = [*(replace(clip, faces=tmp_path / "faces.npy") for clip in frame_clips), Clip("nothing", subtitle="!")]
+    sources = {name: tiny_sources[name] for name in ("clip-base", "videomae-base-mer2023", "eva02-base", "eva-clip-g")}
+    encoders = [build(CATALOG[name], Settings("dlib", sources=sources)) for name in sources]
+    outcomes = extract(everything, encoders, tmp_path / "features", level="utterance", workers=0, device="cpu")
+    for outcome, one in zip(outcomes, encoders, strict=True):
+        assert [row.status for row in outcome.rows] == ["ok", "ok", "missing"]
+        assert outcome.rows[-1].reason == "no video"
+        (wanted,) = encode(one, everything[:1])
+        stored = read_features(outcome.path).utterance[0]
+        np.testing.assert_allclose(stored, wanted.frames.reshape(-1, len(stored)).mean(axis=0), atol=1e-5)
 
 
 def test_detected_faces(media_folder: Path, tiny_sources: Mapping[str, str]) -> None:
