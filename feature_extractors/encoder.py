@@ -45,7 +45,8 @@ class Settings:
     """What a run decides about its encoders beside their cards.
 
     How faces are found in clips without ready crops; which recipe features follow; by feature name the source that
-    stands in for a card's (weights of the user's own); whether code that comes with a checkpoint may run.
+    stands in for a card's (weights of the user's own); whether code that comes with a checkpoint may run; how many of
+    the last layers to combine, where that is not to be what the recipe says.
     """
 
     face_detector: str = "auto"
@@ -53,6 +54,7 @@ class Settings:
     recipe: str = MER2024
     sources: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
+    layers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,18 @@ class Encoder(ABC):
 
     @property
     def recipe(self) -> Recipe:
-        """Everything else that decides about the features."""
-        return self.card.recipe(self.settings.recipe)
+        """Everything else that decides about the features.
+
+        Raises InputError where the settings say how many layers to combine and the card's recipe does not combine any.
+        """
+        recipe = self.card.recipe(self.settings.recipe)
+        if self.settings.layers is None:
+            return recipe
+        if "layers" not in recipe:
+            raise InputError(
+                f"Feature {self.name!r} is not made of several layers. Leave out --layers, or extract it by itself."
+            )
+        return {**recipe, "layers": self.settings.layers}
 
     def fetch(self) -> Fetched:
         """The weights on this machine; raises InputError where they cannot be had."""

@@ -16,6 +16,9 @@ from mertools.media import FrameStream, MissingMedium, evenly
 PROBABILITIES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The network's classes, in the order of FER2013."""
 
+FACES_AT_ONCE = 16
+"""The network's maps of so many faces fit into a CPU's cache; 512 at once take several times as long a face."""
+
 
 @dataclass(frozen=True)
 class Faces:
@@ -58,13 +61,15 @@ class Expression(Encoder):
         return Faces(images, track.times, track.problem or "")
 
     def load(self, device: str) -> None:
-        # The network's module imports torch, which workers do without.
+        # Workers do without torch.
+        import torch
+
         from feature_extractors.mini_xception import read_network
 
         # A detector that cannot be loaded is not the first clip's fault.
         self._detector.detect(np.zeros((64, 64, 3), np.uint8))
         self._device = torch_device(device)
-        self._network = read_network(self.fetch().path).to(self._device)
+        self._network = read_network(self.fetch().path).to(self._device, memory_format=torch.channels_last)
 
     def encode(self, batch: Sequence[Faces]) -> list[Encoding]:
         import torch
@@ -72,7 +77,8 @@ class Expression(Encoder):
         images = np.concatenate([faces.images for faces in batch])[:, None]  # (F, 1, S, S)
         with torch.inference_mode():
             inputs = torch.from_numpy(images).to(self._device) / 127.5 - 1
-            features, probabilities = (output.cpu().numpy() for output in self._network(inputs))
+            parts = [self._network(part) for part in inputs.split(FACES_AT_ONCE)]
+            features, probabilities = (torch.cat(output).cpu().numpy() for output in zip(*parts, strict=True))
         encodings, begin = [], 0
         for faces in batch:
             own = slice(begin, begin + len(faces.images))

@@ -1,38 +1,50 @@
 """Run encoders over a corpus: worker processes prepare clips, the model encodes behind them, shards are stored.
 
 A clip that cannot be used costs itself and nothing else: what went wrong stands in its row. Which clips share a shard
-depends on the manifest alone, and a batch never leaves its shard, so a run that was killed and continued gives the
-features of one that was not.
+depends on the manifest alone, and a batch never leaves its shard, so a run that was killed and continued, or divided
+among machines, gives the features of one that was not.
+
+Features asked for together are extracted in one pass over the clips, which decodes each clip once for all of them, as
+long as their models fit in memory together; where they do not, there are several passes (`together`).
 """
 
 from __future__ import annotations
 
 import copy
+import faulthandler
 import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from feature_extractors.encoder import Encoder, Encoding
+from feature_extractors.encoder import Encoder, Encoding, torch_device
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Row, non_finite, read_heads
-from mertools.media import MissingMedium, UnreadableMedia
+from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Provenance, Row, non_finite, read_heads
+from mertools.media import MissingMedium, UnreadableMedia, decoding_once
 
 BLOCK = 64
 """Clips that share a shard: consecutive ones of the manifest."""
+
+PARAMETERS_TOGETHER = 1_500_000_000
+"""Models are in memory together up to this many parameters (6 GB in float32); a larger one is there alone."""
+
+TIME_LIMIT_SECONDS = 300.0
+"""A worker process that prepares one clip for one feature for longer is taken to hang."""
 
 WORKER_DIED = "the process that read the clip died (out of memory, or a crash inside a media library)"
 
@@ -74,42 +86,96 @@ class Prepared:
     item: Any = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of `count` parts of a corpus, counted from 1: every `count`-th of the blocks that its shards are made of."""
+
+    number: int = 1
+    count: int = 1
+
+    def of(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The clips of this part, in their order; raises InputError where there is none."""
+        blocks = _blocks(clips)[self.number - 1 :: self.count]
+        if clips and not blocks:
+            raise InputError(
+                f"Shard {self.number}/{self.count} has no clips: {len(clips)} clips make {len(_blocks(clips))} blocks "
+                f"of {BLOCK}. Ask for at most as many shards."
+            )
+        return [clip for block in blocks for clip in block]
+
+
+class Sink(Protocol):
+    """Where rows go: a FeatureWriter, or what only weighs them."""
+
+    level: str
+    provenance: Provenance
+
+    def append(self, rows: Sequence[Row]) -> None: ...
+
+
 def extract(
     clips: Sequence[Clip],
     encoders: Sequence[Encoder],
     folder: Path,
     *,
     level: str,
+    dtype: str = "float32",
     workers: int | None = None,
     device: str = "auto",
     batch_size: int = 32,
     limit: int | None = None,
+    part: Part = Part(),
+    time_limit: float = TIME_LIMIT_SECONDS,
     progress: Progress = lambda done, total, failed: None,
 ) -> list[Outcome]:
     """Write `<folder>/<feature>.h5` for every encoder and say what became of the clips.
 
-    `clips` are the whole corpus; `limit` restricts the work to the first so many. Clips that are stored already with
-    the same media are not touched. `workers` processes prepare clips, by default one a core; 0 or 1 prepares them in
-    this process.
+    `clips` are the whole corpus; `limit` restricts the work to the first so many, `part` to a part of those. Clips that
+    are stored already with the same media are not touched. `dtype` is the type on disk. `workers` processes prepare
+    clips, by default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after
+    `time_limit` seconds.
 
     Raises InputError where a file belongs to another recipe or another process, and where a model cannot be loaded.
     """
-    asked = clips[:limit]
+    asked = part.of(clips[:limit])
+    count = default_workers() if workers is None else workers
     with ExitStack() as stack:
         writers = {
-            encoder.name: stack.enter_context(FeatureWriter(folder / f"{encoder.name}.h5", encoder.provenance(level)))
+            encoder.name: stack.enter_context(
+                FeatureWriter(folder / f"{encoder.name}.h5", replace(encoder.provenance(level), dtype=dtype))
+            )
             for encoder in encoders
         }
         for writer in writers.values():
             _refuse_to_shrink(writer, asked)
-        blocks = _plan(asked, encoders, writers)
-        if blocks:
-            by_name = {encoder.name: encoder for encoder in encoders}
-            count = default_workers() if workers is None else workers
-            _run(blocks, by_name, writers, count, device, batch_size, progress)
-        for writer in writers.values():
-            writer.pack([clip.name for clip in clips])
+        groups = together(encoders)
+        plans = [_plan(asked, group, writers) for group in groups]
+        tally = Tally(sum(map(_clips, plans)), progress)
+        for group, blocks in zip(groups, plans, strict=True):
+            if blocks:
+                lacking = {feature for block in blocks for task in block for feature in task.features}
+                by_name = {encoder.name: encoder for encoder in group if encoder.name in lacking}
+                with (
+                    Preparation(by_name, min(count, _clips(blocks)), time_limit) as preparation,
+                    loaded(by_name, device, batch_size) as models,
+                ):
+                    _run(blocks, preparation, models, writers, tally)
+            for encoder in group:
+                writers[encoder.name].pack([clip.name for clip in asked])
         return [_outcome(encoder.name, writers[encoder.name].path, asked) for encoder in encoders]
+
+
+def together(encoders: Sequence[Encoder]) -> list[list[Encoder]]:
+    """The encoders in the groups that are in memory, and read the clips, together: as many as fit, in their order."""
+    groups: list[list[Encoder]] = []
+    held = 0
+    for encoder in encoders:
+        held += encoder.card.parameters
+        if not groups or held > PARAMETERS_TOGETHER:
+            groups.append([])
+            held = encoder.card.parameters
+        groups[-1].append(encoder)
+    return groups
 
 
 def _refuse_to_shrink(writer: FeatureWriter, asked: Sequence[Clip]) -> None:
@@ -126,13 +192,17 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _blocks(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
+    return [clips[begin : begin + BLOCK] for begin in range(0, len(clips), BLOCK)]
+
+
 def _plan(clips: Sequence[Clip], encoders: Sequence[Encoder], writers: Mapping[str, FeatureWriter]) -> list[list[Task]]:
     """The unfinished clips of each block of the manifest; blocks without any are left out."""
     finished = {encoder.name: writers[encoder.name].finished() for encoder in encoders}
     blocks = []
-    for begin in range(0, len(clips), BLOCK):
+    for block in _blocks(clips):
         tasks = []
-        for clip in clips[begin : begin + BLOCK]:
+        for clip in block:
             keys: dict[str, str] = {}
             lacking = tuple(e.name for e in encoders if not _is_finished(clip, e, finished[e.name], keys))
             if lacking:
@@ -140,6 +210,10 @@ def _plan(clips: Sequence[Clip], encoders: Sequence[Encoder], writers: Mapping[s
         if tasks:
             blocks.append(tasks)
     return blocks
+
+
+def _clips(blocks: Sequence[Sequence[Task]]) -> int:
+    return sum(map(len, blocks))
 
 
 def _is_finished(clip: Clip, encoder: Encoder, finished: Mapping[str, str], keys: dict[str, str]) -> bool:
@@ -153,95 +227,107 @@ def _is_finished(clip: Clip, encoder: Encoder, finished: Mapping[str, str], keys
     return finished[clip.name] == keys[encoder.modality]
 
 
+@dataclass
+class Tally:
+    """How far a run is, told to `progress` as it changes."""
+
+    total: int
+    progress: Progress
+    done: int = 0
+    failed: int = 0
+
+    def add(self, done: int = 0, failed: int = 0) -> None:
+        """Count `done` clips that are prepared and `failed` ones that failed."""
+        self.done += done
+        self.failed += failed
+        if done or failed:
+            self.tell()
+
+    def tell(self) -> None:
+        self.progress(self.done, self.total, self.failed)
+
+
 def _run(
     blocks: Sequence[Sequence[Task]],
-    encoders: Mapping[str, Encoder],
-    writers: Mapping[str, FeatureWriter],
-    workers: int,
-    device: str,
-    batch_size: int,
-    progress: Progress,
+    preparation: Preparation,
+    models: Mapping[str, Model],
+    sinks: Mapping[str, Sink],
+    tally: Tally,
 ) -> None:
     """Prepare block after block, while a thread encodes and stores the block before."""
-    wanted = dict.fromkeys(feature for block in blocks for task in block for feature in task.features)
-    total, done, failed = sum(map(len, blocks)), 0, 0
     stopping = threading.Event()
-    with Preparation(encoders, min(workers, total)) as preparation, ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread:
         try:
-            for name in wanted:
-                encoders[name].load(device)
-            progress(0, total, 0)
+            tally.tell()
             prepared = preparation.run(itertools.chain.from_iterable(blocks))
             behind = _done(0)
             for block in blocks:
                 results = []
                 for task, result in itertools.islice(prepared, len(block)):
                     results.append((task, result))
-                    done += 1
-                    failed += sum(one.status == FAILED for one in result.values())
-                    progress(done, total, failed)
-                failed += behind.result()
-                behind = thread.submit(_store, results, encoders, writers, batch_size, stopping)
-            failed += behind.result()
+                    tally.add(1, sum(one.status == FAILED for one in result.values()))
+                tally.add(failed=behind.result())
+                behind = thread.submit(store, results, models, sinks, stopping)
+            tally.add(failed=behind.result())
         except BaseException:
             # The thread is waited for: it should not encode to the end what nobody waits for.
             stopping.set()
             raise
-    progress(done, total, failed)
 
 
-def _store(
-    block: Sequence[tuple[Task, Mapping[str, Prepared]]],
-    encoders: Mapping[str, Encoder],
-    writers: Mapping[str, FeatureWriter],
-    batch_size: int,
+def store(
+    block: Sequence[tuple[Task, dict[str, Prepared]]],
+    models: Mapping[str, Model],
+    sinks: Mapping[str, Sink],
     stopping: threading.Event,
 ) -> int:
     """Encode a block and append one shard a feature; gives how many clips failed in the encoders.
 
-    When `stopping` is set, the shard that is not encoded yet is left out.
+    What was prepared is taken out of `block` as it is used. When `stopping` is set, the shard that is not encoded yet
+    is left out.
     """
     failed = 0
-    for name, encoder in encoders.items():
-        prepared = {task.clip.name: result[name] for task, result in block if name in result}
+    for name, model in models.items():
+        prepared = {task.clip.name: result.pop(name) for task, result in block if name in result}
         ready = sorted(
             (clip for clip, one in prepared.items() if one.status == OK),
-            key=lambda clip: encoder.length(prepared[clip].item),
+            key=lambda clip: model.encoder.length(prepared[clip].item),
         )
         rows = {}
-        for begin in range(0, len(ready), batch_size):
+        for clip, encoding in zip(ready, model.encodings([prepared[clip].item for clip in ready]), strict=True):
             if stopping.is_set():
                 return failed
-            batch = ready[begin : begin + batch_size]
-            for clip, encoding in zip(batch, _encode(encoder, [prepared[c].item for c in batch]), strict=True):
-                rows[clip] = _row(clip, prepared[clip].media_key, encoding, writers[name].level)
-                failed += rows[clip].status == FAILED
-        writers[name].append(
+            rows[clip] = _row(clip, prepared[clip].media_key, encoding, sinks[name])
+            failed += rows[clip].status == FAILED
+        sinks[name].append(
             [rows.get(clip) or Row(clip, one.status, one.reason, one.media_key) for clip, one in prepared.items()]
         )
     return failed
 
 
-def _encode(encoder: Encoder, items: Sequence[Any]) -> list[Encoding | Exception]:
-    """The encodings of a batch; where the batch fails, each item is tried alone, so that one costs only itself."""
-    try:
-        return list(encoder.encode(items))
-    except Exception as error:
-        return [error] if len(items) == 1 else [_encode(encoder, [item])[0] for item in items]
-
-
-def _row(clip: str, media_key: str, encoding: Encoding | Exception, level: str) -> Row:
-    """The row of an encoded clip, with frames where the file holds them."""
+def _row(clip: str, media_key: str, encoding: Encoding | Exception, sink: Sink) -> Row:
+    """The row of an encoded clip, with frames where the file holds them, in the type that the file holds."""
     if isinstance(encoding, Exception):
         return Row(clip, FAILED, _told(encoding), media_key)
     if not len(encoding.frames):
         return Row(clip, FAILED, "the encoder gave no frames", media_key)
     utterance = masked_mean(encoding.frames) if encoding.utterance is None else encoding.utterance
     row = Row(clip, OK, _one_line(encoding.problem), media_key, utterance=utterance.astype(np.float32))
-    if level == FRAME:
+    if sink.level == FRAME:
         row = Row(*_head(row), row.utterance, encoding.frames, encoding.times, encoding.outputs)
     bad = non_finite(row)
-    return Row(clip, FAILED, f"the encoder gave NaN or infinity in {bad}", media_key) if bad else row
+    if bad:
+        return Row(clip, FAILED, f"the encoder gave NaN or infinity in {bad}", media_key)
+    dtype = sink.provenance.dtype
+    with np.errstate(over="ignore"):
+        row = replace(
+            row,
+            utterance=row.utterance.astype(dtype),
+            frames=None if row.frames is None else row.frames.astype(dtype),
+            outputs={name: output.astype(dtype) for name, output in row.outputs.items()},
+        )
+    bad = non_finite(row)
+    return Row(clip, FAILED, f"numbers in {bad} are too large for {dtype}", media_key) if bad else row
 
 
 def _head(row: Row) -> tuple[str, str, str, str]:
@@ -253,6 +339,106 @@ def _outcome(feature: str, path: Path, asked: Iterable[Clip]) -> Outcome:
     return Outcome(feature, path, tuple(rows[clip.name] for clip in asked))
 
 
+# ---- encoding -------------------------------------------------------------------------------------------------------
+
+
+class Model:
+    """A loaded encoder, and how many items it takes at once.
+
+    Where the memory does not suffice for a batch, it is halved, and so are those that follow. On CUDA the encoder runs
+    under autocast to float16; clips whose numbers leave its range are encoded again in float32.
+    """
+
+    def __init__(self, encoder: Encoder, device: str, batch_size: int) -> None:
+        self.encoder = copy.copy(encoder)
+        self.encoder.load(device)
+        self.batch_size = batch_size
+        # An encoder that needs no torch should not have it imported for its sake.
+        self.on_cuda = "torch" in sys.modules and torch_device(device).type == "cuda"
+
+    def encodings(self, items: Sequence[Any]) -> Iterator[Encoding | Exception]:
+        """The encodings of items in their order, or why there is none; a bad item costs only itself."""
+        begin = 0
+        while begin < len(items):
+            size = self.batch_size
+            results = self._in_parts(items[begin : begin + size])
+            if any(map(_is_out_of_memory, results)):
+                # An item is too large by itself; others need not suffer for it.
+                self.batch_size = size
+            yield from results
+            begin += len(results)
+
+    def _in_parts(self, batch: Sequence[Any]) -> list[Encoding | Exception]:
+        """The encodings of a batch, at once if possible, in smaller ones if the memory is short, else one by one."""
+        result = self._encode(batch)
+        if isinstance(result, list):
+            return result
+        if len(batch) == 1:
+            return [result]
+        size = 1
+        if _is_out_of_memory(result):
+            _empty_cache()
+            size = self.batch_size = (len(batch) + 1) // 2
+        results: list[Encoding | Exception] = []
+        while len(results) < len(batch):
+            size = min(size, self.batch_size)
+            results += self._in_parts(batch[len(results) : len(results) + size])
+        return results
+
+    def _encode(self, batch: Sequence[Any]) -> list[Encoding] | Exception:
+        try:
+            with self._autocast():
+                encodings = list(self.encoder.encode(batch))
+            if self.on_cuda:
+                encodings = [
+                    encoding if _is_finite(encoding) else self.encoder.encode([item])[0]
+                    for item, encoding in zip(batch, encodings, strict=True)
+                ]
+            return encodings
+        except Exception as error:
+            # Its traceback would keep the tensors that did not fit.
+            return error.with_traceback(None)
+
+    def _autocast(self) -> AbstractContextManager:
+        if not self.on_cuda:
+            return nullcontext()
+        import torch
+
+        return torch.autocast("cuda", torch.float16)
+
+
+@contextmanager
+def loaded(encoders: Mapping[str, Encoder], device: str, batch_size: int) -> Iterator[dict[str, Model]]:
+    """The models of `encoders`, in memory as long as this lasts; the encoders themselves stay without."""
+    models = {name: Model(encoder, device, batch_size) for name, encoder in encoders.items()}
+    try:
+        yield models
+    finally:
+        models.clear()
+        _empty_cache()
+
+
+def _empty_cache() -> None:
+    """Give back the memory of the device that torch keeps for later."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _is_out_of_memory(result: object) -> bool:
+    """Whether an encoder failed for want of memory: Python's error, CUDA's, or that of torch's allocator on the CPU."""
+    return (
+        isinstance(result, MemoryError)
+        or type(result).__name__ == "OutOfMemoryError"
+        or (isinstance(result, RuntimeError) and "can't allocate memory" in str(result))
+    )
+
+
+def _is_finite(encoding: Encoding) -> bool:
+    arrays = [encoding.frames, encoding.utterance, *encoding.outputs.values()]
+    return all(array is None or np.isfinite(array).all() for array in arrays)
+
+
 # ---- preparing ------------------------------------------------------------------------------------------------------
 
 
@@ -261,13 +447,14 @@ class Preparation:
 
     Workers are spawned: forking a process that has loaded torch or CUDA is not safe. When one dies, which takes the
     others with it, the clips that were under way are prepared again one at a time in a process of their own, so that
-    the one which kills it is known and the rest goes on.
+    the one which kills it is known and the rest goes on. A worker that takes more than `time_limit` seconds for one
+    feature of a clip ends itself, so that a codec that hangs costs that feature of that clip, and the limit twice.
     """
 
-    def __init__(self, encoders: Mapping[str, Encoder], workers: int) -> None:
-        # Copies: the originals get their models while workers are still being started, and models stay where they are.
-        self._encoders = {name: copy.copy(encoder) for name, encoder in encoders.items()}
+    def __init__(self, encoders: Mapping[str, Encoder], workers: int, time_limit: float = TIME_LIMIT_SECONDS) -> None:
+        self._encoders = dict(encoders)
         self._workers = workers
+        self._time_limit = time_limit
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Preparation:
@@ -308,10 +495,13 @@ class Preparation:
         for task in tasks:
             for feature in task.features:
                 alone = Task(task.clip, (feature,))
+                begin = time.monotonic()
                 try:
                     result = _result(alone, self._submit(alone))
                 except BrokenProcessPool:
-                    result = {feature: Prepared("", FAILED, WORKER_DIED)}
+                    hung = time.monotonic() - begin >= self._time_limit
+                    reason = f"reading the clip took more than {self._time_limit:g} s" if hung else WORKER_DIED
+                    result = {feature: Prepared("", FAILED, reason)}
                     self._start_one()
                 results[task.clip.name].update(result)
         return results
@@ -338,7 +528,7 @@ class Preparation:
             workers,
             multiprocessing.get_context("spawn"),
             initializer=_start_worker,
-            initargs=(self._encoders,),
+            initargs=(self._encoders, self._time_limit),
         )
         with _interrupts_held():
             return [self._executor.submit(os.getpid) for _ in range(workers)]
@@ -349,9 +539,33 @@ class Preparation:
             self._executor = None
 
 
-def prepare(task: Task, encoders: Mapping[str, Encoder]) -> dict[str, Prepared]:
-    """What each feature of `task` needs from its clip; never raises."""
-    return {feature: _prepare(task.clip, encoders[feature]) for feature in task.features}
+def prepare(task: Task, encoders: Mapping[str, Encoder], time_limit: float | None = None) -> dict[str, Prepared]:
+    """What each feature of `task` needs from its clip; never raises.
+
+    Features of one modality share what is decoded. With `time_limit` this process ends where one takes longer.
+    """
+    prepared = {}
+    for modality in dict.fromkeys(encoders[feature].modality for feature in task.features):
+        features = [feature for feature in task.features if encoders[feature].modality == modality]
+        with decoding_once() if len(features) > 1 else nullcontext():
+            for feature in features:
+                with _ending_after(time_limit):
+                    prepared[feature] = _prepare(task.clip, encoders[feature])
+    return prepared
+
+
+@contextmanager
+def _ending_after(seconds: float | None) -> Iterator[None]:
+    """This process ends when what is done meanwhile takes longer, even inside a library that holds the GIL."""
+    if seconds is None:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _prepare(clip: Clip, encoder: Encoder) -> Prepared:
@@ -368,16 +582,16 @@ def _prepare(clip: Clip, encoder: Encoder) -> Prepared:
         return Prepared(key, FAILED, _told(error))
 
 
-_worker_encoders: dict[str, Encoder] = {}
-"""The encoders of a worker process."""
+_worker: dict[str, Any] = {}
+"""What a worker process prepares clips with: the encoders and the time limit."""
 
 
-def _start_worker(encoders: dict[str, Encoder]) -> None:
+def _start_worker(encoders: dict[str, Encoder], time_limit: float) -> None:
     # Where signals cannot be held back while a process starts (Windows), they are ignored from here on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One worker a core: a library that starts threads of its own would only get in the others' way.
     os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
-    _worker_encoders.update(encoders)
+    _worker.update(encoders=encoders, time_limit=time_limit)
     # A main process that is killed leaves its workers waiting for ever.
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -401,7 +615,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _prepare_in_worker(task: Task) -> dict[str, Prepared]:
-    return prepare(task, _worker_encoders)
+    return prepare(task, **_worker)
 
 
 def _result(task: Task, future: Future) -> dict[str, Prepared]:

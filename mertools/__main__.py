@@ -18,6 +18,13 @@ VERBS = {
     "data import": ("mertools.commands.data_import", "write a manifest for a release of MER2023, 2024, 2025 or 2026"),
     "data transcribe": ("mertools.commands.data_transcribe", "write down what is said in clips without a subtitle"),
     "data validate": ("mertools.commands.data_validate", "what is wrong with the clips of a corpus, clip by clip"),
+    "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
+    "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
+    "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
+    "features merge": ("mertools.commands.features_merge", "one feature file of those that several machines wrote"),
+    "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
+    "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
+    "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from mertools.errors import InputError
-from mertools.media import Chooser, Frames, FrameStream, MissingMedium, UnreadableMedia, every
+from mertools.media import Chooser, Frames, FrameStream, MissingMedium, UnreadableMedia, every, once
 from mertools.registry import look_up
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def crop_faces(
     crops, times, seen, last = [], [], 0, None
     for time, image in frames:
         seen += 1
-        face = choose_face(detector.detect(image), last)
+        face = choose_face(_find(frames, image, detector), last)
         if face is not None:
             last = face
             crops.append(_crop(image, square(face, margin), size))
@@ -154,6 +154,13 @@ def crop_faces(
         why = f" ({frames.problem})" if frames.problem else ""
         raise MissingMedium(f"no face in any of {seen} frames{why}")
     return FaceTrack(crops, np.array(times), seen, frames.problem)
+
+
+def _find(frames: Frames | FrameStream, image: np.ndarray, detector: FaceDetector) -> list[Box]:
+    """The faces of the image that `frames` gave last; encoders that share a clip share what was found in it."""
+    if not isinstance(frames, FrameStream):
+        return detector.detect(image)
+    return once(("faces", detector.name, frames.path, frames.index), lambda: detector.detect(image))
 
 
 def choose_face(boxes: Sequence[Box], last: Box | None) -> Box | None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import filelock
@@ -23,14 +25,26 @@ import numpy as np
 import mertools
 from mertools.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 OK, MISSING, FAILED = "ok", "missing", "failed"
+STATUSES = (OK, MISSING, FAILED)
 UTTERANCE, FRAME = "utterance", "frame"
 
 # What two runs must agree on to write the same file: the features would not mean the same otherwise.
 IDENTITY = ("feature", "modality", "encoder", "source", "revision", "recipe", "noise", "dtype")
 HEAD = {"names": "name", "status": "status", "reason": "reason", "media_key": "media_key"}
 """The text datasets of a file, and the field of Row each holds."""
+
+REPEATED = ("status", "reason")
+"""Texts that many clips share: stored as numbers of the entries of `<dataset>_values`. The others are fixed-length
+UTF-8. Strings of variable length would take longer to read than the vectors beside them."""
+
+COPY_BYTES = 1 << 25
+"""How much of an array is in memory at once while files are merged or checked."""
+
+READ_BYTES, READERS = 1 << 22, 4
+"""How much of the vectors a thread reads at once, for what fits the processor's cache is checked there; and how many
+threads read."""
 
 SHARD_NAME = re.compile(r"^\d{8}\.h5$")
 
@@ -87,7 +101,6 @@ class Features:
     names: tuple[str, ...]
     status: tuple[str, ...]
     reason: tuple[str, ...]
-    media_key: tuple[str, ...]
     utterance: np.ndarray
     mask: np.ndarray
 
@@ -108,23 +121,24 @@ class FeatureWriter:
     def __init__(self, path: Path, provenance: Provenance) -> None:
         """Open `<name>.h5` at `path` for writing; the folder is made.
 
-        Raises InputError where the file or its unfinished shards come from another encoder, revision or recipe, and
-        where another process is writing the file.
+        Raises InputError where the file or its unfinished shards come from another encoder, revision or recipe, where
+        another process is writing the file, and where the folder cannot be written.
         """
         self.path = path
-        self.parts = path.with_suffix(".parts")
-        self.parts.mkdir(parents=True, exist_ok=True)
+        self.parts = _parts(path)
         self._lock = filelock.FileLock(self.parts / "lock", timeout=0)
-        try:
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise InputError(f"Another process is writing {path}. Wait for it, or give another --out.") from None
+        with _disk_errors(path):
+            self.parts.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire()
+            except filelock.Timeout:
+                raise InputError(f"Another process is writing {path}. Wait for it, or give another --out.") from None
         try:
             self.provenance = self._agree(provenance)
         except BaseException:
             self.close()
             raise
-        self._next_shard = max((int(shard.stem) for shard in self._shards()), default=-1) + 1
+        self._next_shard = max((int(shard.stem) for shard in _shards(self.parts)), default=-1) + 1
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -134,7 +148,7 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Let others write the file. Unpacked shards stay and are found again."""
-        if self.path.exists() and not self._shards():
+        if self.path.exists() and not _shards(self.parts):
             # Before the lock is let go: afterwards the folder may be another writer's.
             with suppress(OSError):
                 (self.parts / "lock").unlink()
@@ -164,7 +178,7 @@ class FeatureWriter:
     def append(self, rows: Sequence[Row]) -> None:
         """Write `rows` as one shard; they are safe on disk when this returns.
 
-        Raises InputError, with the clip's name, for NaN or infinity in an `ok` row.
+        Raises InputError, with the clip's name, for NaN or infinity in an `ok` row, and where the disk is full.
         """
         if not rows:
             return
@@ -172,7 +186,7 @@ class FeatureWriter:
             self._check(row)
         shard = self.parts / f"{self._next_shard:08d}.h5"
         with _replacing(shard) as file:
-            self._write_head(file, rows)
+            _write_head(file, self.provenance, rows)
             _write_utterances(file, rows, self.provenance)
             if self.level == FRAME:
                 _write_frames(file, rows, self.provenance)
@@ -182,28 +196,22 @@ class FeatureWriter:
         """Merge the file and its shards into one file, clips in `order` first, and remove the shards.
 
         The newest row of a clip counts. Clips that are not in `order` (of a manifest that has shrunk) keep their rows.
+
+        Raises InputError where the disk is full; file and shards stay as they were.
         """
-        if not self._shards():
+        if not _shards(self.parts):
             return
         sources = [_Source.read(path) for path in self._sources()]
         newest: dict[str, tuple[int, int]] = {}
         for number, source in enumerate(sources):
             newest.update({row.name: (number, place) for place, row in enumerate(source.rows)})
-        wanted = dict.fromkeys(name for name in order if name in newest)
-        names = [*wanted, *(name for name in newest if name not in wanted)]
-        places = np.array([newest[name] for name in names], dtype=np.int64).reshape(-1, 2)
-        with _replacing(self.path) as file:
-            self._write_head(file, [sources[number].rows[row] for number, row in places])
-            self._copy_arrays(file, sources, places)
-        for shard in self._shards():
+        _write_merged(self.path, self.provenance, sources, newest, order)
+        for shard in _shards(self.parts):
             shard.unlink()
-
-    def _shards(self) -> list[Path]:
-        return sorted(shard for shard in self.parts.iterdir() if SHARD_NAME.match(shard.name))
 
     def _sources(self) -> list[Path]:
         """The files whose rows count, oldest first."""
-        candidates = [self.path, *self._shards()] if self.path.exists() else self._shards()
+        candidates = [self.path, *_shards(self.parts)] if self.path.exists() else _shards(self.parts)
         if self.level == UTTERANCE:
             return candidates
         # Rows without frames cannot stand in a file with frames: their clips are extracted again.
@@ -212,7 +220,7 @@ class FeatureWriter:
     def _agree(self, wanted: Provenance) -> Provenance:
         for leftover in self.parts.glob(".*.tmp"):
             leftover.unlink()
-        for source in [self.path, *self._shards()]:
+        for source in [self.path, *_shards(self.parts)]:
             if not source.exists():
                 continue
             found = read_provenance(source)
@@ -239,44 +247,11 @@ class FeatureWriter:
                 f"Feature {self.provenance.feature!r}: clip {row.name!r} holds NaN or infinity in {place}."
             )
 
-    def _write_head(self, file: h5py.File, rows: Sequence[Row]) -> None:
-        file.attrs.update({"schema": SCHEMA, "code": mertools.__version__, "level": self.level})
-        file.attrs.update({part: getattr(self.provenance, part) for part in IDENTITY})
-        if self.provenance.columns:
-            _write_texts(file, "columns", self.provenance.columns)
-        for output, columns in self.provenance.frame_columns.items():
-            if self.level == FRAME:
-                _write_texts(file, f"columns_{output}", columns)
-        for dataset, attribute in HEAD.items():
-            _write_texts(file, dataset, [getattr(row, attribute) for row in rows])
-
-    def _copy_arrays(self, file: h5py.File, sources: list[_Source], places: np.ndarray) -> None:
-        """Gather the rows at `places` (N, 2: source, row) into `file`, one source open at a time."""
-        dim = max(source.dim for source in sources)
-        utterance = file.create_dataset(UTTERANCE, (len(places), dim), self.provenance.dtype, fillvalue=np.nan)
-        frame_arrays, offsets = {}, np.zeros(len(places) + 1, dtype=np.int64)
-        if self.level == FRAME:
-            lengths = [sources[number].offsets[row + 1] - sources[number].offsets[row] for number, row in places]
-            offsets[1:] = np.cumsum(lengths)
-            file.create_dataset("offsets", data=offsets)
-            for name, (shape, dtype) in {k: v for source in sources for k, v in source.frame_arrays.items()}.items():
-                frame_arrays[name] = file.create_dataset(name, (int(offsets[-1]), *shape), dtype)
-        for number, source in enumerate(sources):
-            with h5py.File(source.path) as opened:
-                for row, begin, end in _runs(places, number):
-                    # A shard in which no clip was ok does not know the dimension.
-                    if source.dim:
-                        utterance[begin:end] = opened[UTTERANCE][row : row + end - begin]
-                    if offsets[end] > offsets[begin]:
-                        first, last = source.offsets[row], source.offsets[row + end - begin]
-                        for name, target in frame_arrays.items():
-                            target[offsets[begin] : offsets[end]] = opened[name][first:last]
-
 
 def read_provenance(path: Path) -> Provenance:
     """The provenance of a feature file; raises InputError for a file that is none."""
     with _open(path) as file:
-        columns = {name: tuple(_texts(file[name])) for name in file if name.startswith("columns")}
+        columns = {name: tuple(_texts(file, name)) for name in file if name.startswith("columns")}
         return Provenance(
             **{part: str(file.attrs[part]) for part in (*IDENTITY, "level")},
             columns=columns.pop("columns", ()),
@@ -293,6 +268,76 @@ def read_heads(path: Path) -> list[Row]:
         return _heads(file)
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a feature file's arrays by name; raises InputError as `read_features` does."""
+    with _open(path) as file:
+        return {name: file[name].shape for name in (UTTERANCE, *_frame_arrays(file))}
+
+
+def find_faults(path: Path) -> list[str]:
+    """What is wrong with a feature file, one sentence each; every row is read, a piece in memory at a time.
+
+    Raises InputError for a file that cannot be opened as a feature file at all.
+    """
+    with _open(path) as file:
+        try:
+            return [*_head_faults(file), *_vector_faults(file), *_frame_faults(file)]
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            return [f"the file is damaged: {error}"]
+
+
+def _head_faults(file: h5py.File) -> Iterator[str]:
+    names = _texts(file, "names")
+    for dataset in (*HEAD, UTTERANCE):
+        if len(file[dataset]) != len(names):
+            yield f"{dataset} has {len(file[dataset])} rows for {len(names)} clips"
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"clip {name!r} stands in {count} rows"
+    for name, status in zip(names, _texts(file, "status"), strict=False):
+        if status not in STATUSES:
+            yield f"clip {name!r} has the status {status!r}, which is none of {', '.join(STATUSES)}"
+
+
+def _vector_faults(file: h5py.File) -> Iterator[str]:
+    names, is_ok, vectors = _texts(file, "names"), _is_ok(file), file[UTTERANCE]
+    if "columns" in file and vectors.shape[1] not in (0, len(file["columns"])):
+        yield f"the vectors have {vectors.shape[1]} components, of which {len(file['columns'])} are named"
+    for begin, end in _pieces(vectors, 0, len(vectors)):
+        piece = vectors[begin:end]
+        finite, empty = np.isfinite(piece).all(axis=1), np.isnan(piece).all(axis=1)
+        for row in np.flatnonzero(is_ok[begin:end] & ~finite):
+            yield f"clip {names[begin + row]!r} holds NaN or infinity in {UTTERANCE}"
+        for row in np.flatnonzero(~is_ok[begin:end] & ~empty):
+            yield f"clip {names[begin + row]!r} is not ok and has a vector all the same"
+
+
+def _frame_faults(file: h5py.File) -> Iterator[str]:
+    arrays = _frame_arrays(file)
+    if "offsets" not in file:
+        if arrays:
+            yield f"{arrays[0]} has no offsets that say which frames belong to which clip"
+        return
+    names, is_ok, offsets = _texts(file, "names"), _is_ok(file), file["offsets"][:]
+    if len(offsets) != len(names) + 1 or offsets[0] != 0 or (offsets[1:] < offsets[:-1]).any():
+        yield "the offsets of the frames do not rise from 0, one a clip"
+        return
+    lengths = np.diff(offsets)
+    for row in np.flatnonzero((lengths > 0) != is_ok):
+        yield f"clip {names[row]!r} is {'' if is_ok[row] else 'not '}ok and has {lengths[row]} frames"
+    for array in arrays:
+        if len(file[array]) != offsets[-1]:
+            yield f"{array} has {len(file[array])} rows for {offsets[-1]} frames"
+            continue
+        bad: set[int] = set()
+        for begin, end in _pieces(file[array], 0, len(file[array])):
+            piece = file[array][begin:end]
+            finite = np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
+            bad.update(np.searchsorted(offsets, begin + np.flatnonzero(~finite), side="right") - 1)
+        for row in sorted(bad):
+            yield f"clip {names[row]!r} holds NaN or infinity in {array}"
+
+
 def read_features(path: Path) -> Features:
     """The utterance level of a feature file, whole in memory.
 
@@ -301,34 +346,34 @@ def read_features(path: Path) -> Features:
     """
     provenance = read_provenance(path)
     with _open(path) as file:
-        names, status, reason, keys = (tuple(_texts(file[dataset])) for dataset in HEAD)
-        utterance = file[UTTERANCE][:].astype(np.float32)  # (N, D)
-    mask = np.array([state == OK for state in status], dtype=bool)
-    bad = mask & ~np.isfinite(utterance).all(axis=1)
+        names, status, reason = (tuple(_texts(file, dataset)) for dataset in ("names", "status", "reason"))
+        mask = _is_ok(file)
+        utterance, finite = _read_vectors(path, file[UTTERANCE])
+    bad = mask & ~finite
     if bad.any():
         raise InputError(
             f"{path}: clip {names[int(bad.argmax())]!r} holds NaN or infinity although its status is ok. "
             "The file is damaged; extract the feature again."
         )
     utterance[~mask] = 0
-    return Features(provenance, names, status, reason, keys, utterance, mask)
+    return Features(provenance, names, status, reason, utterance, mask)
 
 
-class FrameReader:
-    """The frames of a feature file by clip name; a context manager."""
+class FeatureReader:
+    """The clips of a feature file by name, read when asked for; a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file at `path`; raises InputError as `read_features` does, and for a file without frames."""
+        """Open the file at `path`; raises InputError as `read_features` does."""
         self.path = path
         self._stack = ExitStack()
         self._file = self._stack.enter_context(_open(path))
-        if "offsets" not in self._file:
-            self.close()
-            raise InputError(f"{path} has no frames. Extract the feature with --level frame.")
-        self._offsets = self._file["offsets"][:]
-        self._row_of_name = {name: row for row, name in enumerate(_texts(self._file["names"]))}
+        self._texts = [_texts(self._file, dataset) for dataset in HEAD]
+        self._row_of_name = {name: row for row, name in enumerate(self._texts[0])}
+        self._is_ok = _is_ok(self._file)
+        self._vectors = _mapped(path, self._file[UTTERANCE])
+        self._offsets = self._file["offsets"][:] if "offsets" in self._file else None
 
-    def __enter__(self) -> FrameReader:
+    def __enter__(self) -> FeatureReader:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -337,19 +382,68 @@ class FrameReader:
     def close(self) -> None:
         self._stack.close()
 
+    @property
+    def names(self) -> Sequence[str]:
+        """All clips, in the file's order."""
+        return self._texts[0]
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the file was written with level `frame`."""
+        return self._offsets is not None
+
+    @property
+    def dim(self) -> int:
+        """The length of an utterance vector; 0 where no clip is `ok`."""
+        return self._vectors.shape[1]
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """The shape of one frame; (0,) where the file has none."""
+        return self._file["frames"].shape[1:] if "frames" in self._file else (0,)
+
+    def vectors(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The utterance vectors of `names`, (n, D) float32 with zeros where their mask (n,) is False: not `ok`.
+
+        Raises InputError for a clip that the file does not have.
+        """
+        rows = np.array([self._row(name) for name in names], dtype=np.int64)
+        vectors, mask = self._vectors[rows].astype(np.float32, copy=False), self._is_ok[rows]
+        vectors[~mask] = 0
+        return vectors, mask
+
     def __getitem__(self, name: str) -> Row:
-        """The row of clip `name` with its frames; without arrays where it is not `ok`. Raises InputError."""
-        if name not in self._row_of_name:
-            raise InputError(f"{self.path} has no clip {name!r}.")
-        row = self._row_of_name[name]
-        head = Row(*(self._file[dataset].asstr()[row] for dataset in HEAD))
+        """The row of clip `name`, with frames where the file has them; without arrays where it is not `ok`.
+
+        Raises InputError for a clip that the file does not have.
+        """
+        row = self._row(name)
+        head = Row(*(texts[row] for texts in self._texts))
         if head.status != OK:
+            return head
+        head = replace(head, utterance=np.array(self._vectors[row]))
+        if self._offsets is None:
             return head
         begin, end = self._offsets[row : row + 2]
         arrays = {key: self._file[key][begin:end] for key in _frame_arrays(self._file)}
         outputs = {key.removeprefix("frames_"): array for key, array in arrays.items() if key.startswith("frames_")}
-        utterance = self._file[UTTERANCE][row]
-        return replace(head, utterance=utterance, frames=arrays["frames"], times=arrays.get("times"), outputs=outputs)
+        return replace(head, frames=arrays["frames"], times=arrays.get("times"), outputs=outputs)
+
+    def _row(self, name: str) -> int:
+        if name not in self._row_of_name:
+            raise InputError(f"{self.path} has no clip {name!r}.")
+        return self._row_of_name[name]
+
+
+class FrameReader(FeatureReader):
+    """The frames of a feature file by clip name; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file at `path`; raises InputError as `read_features` does, and for a file without frames."""
+        super().__init__(path)
+        if not self.has_frames:
+            self.close()
+            raise InputError(f"{path} has no frames. Extract the feature with --level frame.")
 
 
 def feature_names(folder: Path) -> list[str]:
@@ -357,9 +451,125 @@ def feature_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.h5") if path.is_file())
 
 
+def merge(paths: Sequence[Path], target: Path, order: Sequence[str] = ()) -> None:
+    """Pack complete feature files, as several machines write them, into one at `target`, clips in `order` first.
+
+    The files must have one provenance. Of a clip that several of them hold, the row that is `ok` counts, else the one
+    that is `missing`; among equals that of the file named first. The files stay; `target` appears whole or not at all.
+
+    Raises InputError for files of different provenance, level or shape, with both values; for a clip extracted from
+    different media; for unfinished files; for a `target` that exists and is none of the files; and for a full disk.
+    """
+    paths = list(dict.fromkeys(paths))
+    provenance = read_provenance(paths[0])
+    for path in paths:
+        _refuse_difference(paths[0], provenance, path, read_provenance(path))
+        if _shards(_parts(path)):
+            raise InputError(
+                f"{path} is unfinished: {_parts(path)} holds more of it. Run its extract.py command again."
+            )
+    if target.exists() and not any(target.samefile(path) for path in paths):
+        raise InputError(f"{target} exists already. Name it among the files to merge, or give another --out.")
+    sources = [_Source.read(path) for path in paths]
+    with FeatureWriter(target, provenance) as writer:
+        if _shards(writer.parts):
+            raise InputError(f"{writer.parts} holds an unfinished extraction. Finish it first, or give another --out.")
+        _write_merged(target, provenance, sources, _best(sources), order)
+
+
+def _refuse_difference(first: Path, wanted: Provenance, path: Path, found: Provenance) -> None:
+    for part in fields(Provenance):
+        values = getattr(wanted, part.name), getattr(found, part.name)
+        if values[0] != values[1]:
+            raise InputError(
+                f"{first} and {path} do not belong together: {part.name} is {values[0]!r} in the first and "
+                f"{values[1]!r} in the second. Extract one of them again, or leave it out."
+            )
+
+
+def _best(sources: Sequence[_Source]) -> dict[str, tuple[int, int]]:
+    """Which row (source, place) of each clip counts in a merge."""
+    chosen: dict[str, tuple[int, int]] = {}
+    for number, source in enumerate(sources):
+        for place, row in enumerate(source.rows):
+            if row.name not in chosen:
+                chosen[row.name] = (number, place)
+                continue
+            other = sources[chosen[row.name][0]]
+            earlier = other.rows[chosen[row.name][1]]
+            if earlier.status == row.status == OK and earlier.media_key != row.media_key:
+                raise InputError(
+                    f"{other.path} and {source.path} hold clip {row.name!r} of different media. "
+                    "Extract it again in one of them, from the right file."
+                )
+            if STATUSES.index(row.status) < STATUSES.index(earlier.status):
+                chosen[row.name] = (number, place)
+    return chosen
+
+
+def _write_merged(
+    target: Path,
+    provenance: Provenance,
+    sources: Sequence[_Source],
+    chosen: Mapping[str, tuple[int, int]],
+    order: Sequence[str],
+) -> None:
+    """Write the `chosen` rows (source, place) by clip into one file, clips in `order` first."""
+    _refuse_shapes(sources)
+    wanted = dict.fromkeys(name for name in order if name in chosen)
+    names = [*wanted, *(name for name in chosen if name not in wanted)]
+    places = np.array([chosen[name] for name in names], dtype=np.int64).reshape(-1, 2)
+    with _replacing(target) as file:
+        _write_head(file, provenance, [sources[number].rows[row] for number, row in places])
+        _copy_arrays(file, provenance, sources, places)
+
+
+def _refuse_shapes(sources: Sequence[_Source]) -> None:
+    # A shard in which no clip was ok knows no shapes.
+    known = [(source.path, source.shapes) for source in sources if source.dim]
+    for path, shapes in known[1:]:
+        if shapes != known[0][1]:
+            raise InputError(f"{known[0][0]} holds {known[0][1]} a clip and {path} {shapes}: they cannot be one file.")
+
+
+def _copy_arrays(file: h5py.File, provenance: Provenance, sources: Sequence[_Source], places: np.ndarray) -> None:
+    """Gather the rows at `places` (N, 2: source, row) into `file`, one source open at a time and a piece in memory."""
+    dim = max((source.dim for source in sources), default=0)
+    utterance = file.create_dataset(UTTERANCE, (len(places), dim), provenance.dtype, fillvalue=np.nan)
+    frame_arrays, offsets = {}, np.zeros(len(places) + 1, dtype=np.int64)
+    if provenance.level == FRAME:
+        lengths = [sources[number].offsets[row + 1] - sources[number].offsets[row] for number, row in places]
+        offsets[1:] = np.cumsum(lengths)
+        file.create_dataset("offsets", data=offsets)
+        for name, (shape, dtype) in {k: v for source in sources for k, v in source.frame_arrays.items()}.items():
+            frame_arrays[name] = file.create_dataset(name, (int(offsets[-1]), *shape), dtype)
+    for number, source in enumerate(sources):
+        with h5py.File(source.path) as opened:
+            for row, begin, end in _runs(places, number):
+                if source.dim:
+                    _copy(opened[UTTERANCE], row, utterance, begin, end)
+                if offsets[end] > offsets[begin]:
+                    for name, target in frame_arrays.items():
+                        _copy(opened[name], source.offsets[row], target, offsets[begin], offsets[end])
+
+
+def _copy(source: h5py.Dataset, first: int, target: h5py.Dataset, begin: int, end: int) -> None:
+    """Copy the rows of `source` from `first` on to the rows `begin` to `end` of `target`, piece by piece."""
+    for here, there in _pieces(target, int(begin), int(end)):
+        target[here:there] = source[first + here - begin : first + there - begin]
+
+
+def _pieces(dataset: h5py.Dataset, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """The rows `begin` to `end` of `dataset` in pieces of about COPY_BYTES."""
+    row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))
+    step = max(1, COPY_BYTES // max(row_bytes, 1))
+    for here in range(begin, end, step):
+        yield here, min(here + step, end)
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
-    parts = path.with_suffix(".parts")
+    parts = _parts(path)
     if not path.exists():
         unfinished = f" An unfinished extraction stands in {parts}: run the same extract.py command again."
         raise InputError(f"There is no feature file {path}.{unfinished if parts.exists() else ''}")
@@ -380,17 +590,91 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file that takes its place at `path` whole or not at all."""
+    """A new HDF5 file that takes its place at `path` whole or not at all. Raises InputError where the disk is full."""
     temporary = path.parent / f".{path.name}.tmp"
     try:
-        with h5py.File(temporary, "w") as file:
-            yield file
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
+        with _disk_errors(path):
+            disk = _Disk(temporary)
+        try:
+            # Large arrays begin at a page, as memory-mapping likes it.
+            with h5py.File(disk, "w", alignment_threshold=1 << 20, alignment_interval=1 << 12) as file:
+                yield file
+        finally:
+            disk.close()
+            with _disk_errors(path):
+                disk.raise_error()
+        with _disk_errors(path):
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
+
+
+class _Disk:
+    """The file that HDF5 writes to.
+
+    A write that fails, or that is interrupted, leaves HDF5 unable to close its file and ends in a crash of the process.
+    So HDF5 is not told: the first error is kept for `raise_error`, and what follows it is dropped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._error: BaseException | None = None
+
+    def raise_error(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int) -> bytes:
+        # What was dropped reads as zeros.
+        return self._file.read(size).ljust(size, b"\0")
+
+    def write(self, content: memoryview) -> int:
+        self._try(lambda: self._write(memoryview(content).cast("B")))
+        return len(content)
+
+    def truncate(self, size: int) -> int:
+        self._try(lambda: self._file.truncate(size))
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def _write(self, content: memoryview) -> None:
+        while content:
+            content = content[self._file.write(content) :]
+
+    def _try(self, change: Callable[[], object]) -> None:
+        if self._error is None:
+            try:
+                change()
+            except BaseException as error:
+                self._error = error
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """What the disk refuses, as an InputError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}. What was stored before is kept; "
+            "when there is room and permission to write, the same command continues."
+        ) from error
 
 
 def _sync(path: Path) -> None:
@@ -403,12 +687,89 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _texts(dataset: h5py.Dataset) -> list[str]:
-    return list(dataset.asstr()[:])
+def _parts(path: Path) -> Path:
+    """The folder of the shards of the feature file at `path`."""
+    return path.with_suffix(".parts")
 
 
-def _write_texts(file: h5py.File, name: str, values: Sequence[str]) -> None:
-    file.create_dataset(name, data=list(values), shape=(len(values),), dtype=h5py.string_dtype("utf-8"))
+def _shards(parts: Path) -> list[Path]:
+    return sorted(shard for shard in parts.iterdir() if SHARD_NAME.match(shard.name)) if parts.is_dir() else []
+
+
+def _write_head(file: h5py.File, provenance: Provenance, rows: Sequence[Row]) -> None:
+    file.attrs.update({"schema": SCHEMA, "code": mertools.__version__, "level": provenance.level})
+    file.attrs.update({part: getattr(provenance, part) for part in IDENTITY})
+    if provenance.columns:
+        _write_texts(file, "columns", provenance.columns)
+    for output, columns in provenance.frame_columns.items():
+        if provenance.level == FRAME:
+            _write_texts(file, f"columns_{output}", columns)
+    for dataset, attribute in HEAD.items():
+        texts = [getattr(row, attribute) for row in rows]
+        if dataset in REPEATED:
+            numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+            file.create_dataset(dataset, data=np.array([numbers[text] for text in texts], dtype=np.int32))
+            _write_texts(file, f"{dataset}_values", list(numbers))
+        else:
+            _write_texts(file, dataset, texts)
+
+
+def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
+    # NUL fills what is shorter. File names that are not UTF-8 end up in reasons.
+    encoded = [text.replace("\0", "\ufffd").encode("utf-8", "surrogateescape") for text in texts]
+    text_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
+    file.create_dataset(name, data=np.array(encoded, dtype=text_type), dtype=text_type)
+
+
+def _texts(file: h5py.File, name: str) -> list[str]:
+    values = file[f"{name}_values" if name in REPEATED else name][:].tolist()
+    texts = [value.decode("utf-8", "surrogateescape") for value in values]
+    return np.array(texts, dtype=object)[file[name][:]].tolist() if name in REPEATED else texts
+
+
+def _is_ok(file: h5py.File) -> np.ndarray:
+    """Which rows are `ok`, (N,) bool."""
+    is_ok = np.array([value == OK.encode() for value in file["status_values"][:].tolist()], dtype=bool)
+    return is_ok[file["status"][:]]
+
+
+def _mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
+    """`dataset` as a memory-mapped array, of which rows are read far faster than through HDF5."""
+    if not dataset.size:
+        return np.empty(dataset.shape, dataset.dtype)
+    return np.memmap(path, dataset.dtype, "r", dataset.id.get_offset(), dataset.shape)
+
+
+def _read_vectors(path: Path, dataset: h5py.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `dataset` (N, D) as float32, and which of them are finite, (N,) bool.
+
+    Read past HDF5, which lets one thread in at a time: the rows lie in the file one after the other.
+    """
+    vectors, finite = np.empty(dataset.shape, np.float32), np.ones(len(dataset), dtype=bool)
+    if not dataset.size:
+        return vectors, finite
+    offset, row_bytes = dataset.id.get_offset(), dataset.dtype.itemsize * dataset.shape[1]
+    step, ones = max(1, READ_BYTES // row_bytes), np.ones(dataset.shape[1], np.float32)
+
+    def read(begin: int) -> None:
+        piece = vectors[begin : begin + step]
+        stored = piece if dataset.dtype == piece.dtype else np.empty(piece.shape, dataset.dtype)
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset + begin * row_bytes)
+            if file.readinto(stored.view(np.uint8).data) < stored.nbytes:
+                raise InputError(f"{path} ends before its vectors do. Remove it and extract the feature again.")
+        if stored is not piece:
+            piece[:] = stored
+        # A sum is finite only if all its terms are; the few that overflow are looked at one by one. As a product it
+        # takes a third of the time.
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite[begin : begin + step] = np.isfinite(piece @ ones)
+
+    with ThreadPoolExecutor(READERS) as threads:
+        list(threads.map(read, range(0, len(vectors), step)))
+    doubtful = np.flatnonzero(~finite)
+    finite[doubtful] = np.isfinite(vectors[doubtful]).all(axis=1)
+    return vectors, finite
 
 
 @dataclass(frozen=True)
@@ -421,6 +782,11 @@ class _Source:
     offsets: np.ndarray
     frame_arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a vector and of one frame of each frame array."""
+        return {UTTERANCE: (self.dim,), **{name: shape for name, (shape, _) in self.frame_arrays.items()}}
+
     @classmethod
     def read(cls, path: Path) -> _Source:
         with h5py.File(path) as file:
@@ -431,7 +797,7 @@ class _Source:
 
 
 def _heads(file: h5py.File) -> list[Row]:
-    return [Row(*texts) for texts in zip(*(_texts(file[dataset]) for dataset in HEAD), strict=True)]
+    return [Row(*texts) for texts in zip(*(_texts(file, dataset) for dataset in HEAD), strict=True)]
 
 
 def _frame_arrays(file: h5py.File) -> list[str]:

@@ -5,18 +5,22 @@ sound and frames of one clip share one clock, whatever the file's own clock says
 
 Files are opened for local reading only: a playlist that poses as a clip cannot make a run fetch anything from a
 network. Each stream is decoded on one thread, because extraction works on several clips at once.
+
+Inside `decoding_once` whoever asks for the same medium of the same file again gets what was decoded before.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -40,6 +44,15 @@ SHORTFALL = 0.05, 0.25
 
 FORMATS_THAT_STATE_DURATION = {"mov", "matroska", "avi", "flv", "wav", "flac", "asf"}
 """By FFmpeg's names. For others the duration is a guess from the bit rate, and no promise."""
+
+
+FRAMES_KEPT_BYTES = 256 * 2**20
+"""How much of a file's decoded video `decoding_once` keeps: 7 s in 1280 x 720 at 25 frames a second."""
+
+T = TypeVar("T")
+
+_kept: ContextVar[dict[Hashable, Any] | None] = ContextVar("kept", default=None)
+"""What has been decoded inside `decoding_once`; None outside."""
 
 
 class MissingMedium(Exception):
@@ -104,6 +117,31 @@ def _all(times: np.ndarray) -> np.ndarray:
     return np.arange(len(times))
 
 
+@contextmanager
+def decoding_once() -> Iterator[None]:
+    """While this lasts, nothing is decoded twice in this thread: several encoders read one clip at the price of one.
+
+    Sound is kept by file and sample rate, and each reader gets samples of its own. Video is decoded as far as the
+    readers before have asked, whichever frames they chose; beyond FRAMES_KEPT_BYTES a file is decoded anew for each.
+    What a reader gets, damage told included, is what it would get alone.
+    """
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def once(key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` gives; inside `decoding_once` it is made at the first call with `key` and kept."""
+    kept = _kept.get()
+    if kept is None:
+        return make()
+    if key not in kept:
+        kept[key] = make()
+    return kept[key]
+
+
 def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Sound:
     """The sound of an audio or video file, mixed to mono and resampled as `ffmpeg -ac 1 -ar 16000` does, 16 bits deep.
 
@@ -112,6 +150,11 @@ def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Sound:
 
     Raises MissingMedium for a file without an audio stream, UnreadableMedia for one from which no sound can be had.
     """
+    sound = once(("sound", path, sample_rate), lambda: _read_audio(path, sample_rate))
+    return sound if _kept.get() is None else replace(sound, samples=sound.samples.copy())
+
+
+def _read_audio(path: Path, sample_rate: int) -> Sound:
     import av
 
     with _opened(path) as container:
@@ -178,7 +221,8 @@ class FrameStream:
     """The chosen frames of one clip, decoded one at a time while they are iterated as (time, image) pairs.
 
     For work that needs each frame once (faces), so that a long or large clip never lies in memory whole. `times` are
-    the times of the chosen frames as the file states them; `problem` is known when the iteration has ended.
+    the times of the chosen frames as the file states them; `index` is the place in the file, from 0, of the frame that
+    was given last; `problem` is known when the iteration has ended.
 
     The times of all frames are learnt beforehand from the packets, without decoding: what headers say about count and
     duration is often wrong. Where a chosen frame cannot be decoded, the next one that can stands in for it. Images are
@@ -190,54 +234,44 @@ class FrameStream:
 
     def __init__(self, path: Path, choose: Chooser | None = None) -> None:
         self.path = path
+        self.index: int | None = None
         self.problem: str | None = None
-        with _opened(path) as container:
-            stream = _stream(container, "video", path)
-            damage = _Damage()
-            stamps = _frame_stamps(container, stream, damage)
-            if not stamps:
-                raise UnreadableMedia(f"the video stream of {path.name} holds no frames{damage.why}")
-            if None in stamps:
-                self._stamps = None
-                rate = stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE
-                seconds = np.arange(len(stamps)) / float(rate)
-            else:
-                self._stamps = sorted(stamps)
-                seconds = np.array([float((stamp - self._stamps[0]) * stream.time_base) for stamp in self._stamps])
-            # The stream's own start, not the first stamp: AVI stamps are those of decoding, which runs ahead.
-            self._times = seconds + (_start(stream) - _clip_start(container))  # (N,) of all frames
-            last_shown_for = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-            shortfall = _shortfall(stream, "video", seconds[-1] + last_shown_for)
-            self._problems = [*damage.lines, *shortfall]
+        self._schedule = once(("schedule", path), lambda: _read_schedule(path))
+        self._times = self._schedule.times
         self._chosen = [int(index) for index in (choose or every())(self._times)]
         self.times = self._times[self._chosen]
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         wanted = list(reversed(self._chosen))
-        damage = _Damage()
-        index, frame, given = -1, None, False
-        with _opened(self.path) as container:
-            for frame in _decoded(container, _stream(container, "video", self.path), damage):
-                index, given = self._index_of(frame, index), False
-                while wanted and wanted[-1] <= index:
-                    wanted.pop()
-                    if not given:
-                        given = True
-                        yield float(self._times[index]), self._image(frame)
-                if not wanted:
-                    break
-        if frame is None:
+        index, shown, damage, given = -1, None, _Damage(), False
+        for frame, damage in _pictures(self.path):  # noqa: B007 (the last one is told below)
+            if frame is None:
+                break
+            shown = frame
+            index, given = self._index_of(frame, index), False
+            while wanted and wanted[-1] <= index:
+                wanted.pop()
+                if not given:
+                    given = True
+                    yield self._given(frame, index)
+            if not wanted:
+                break
+        if shown is None:
             raise UnreadableMedia(f"no frame of {self.path.name} can be decoded{damage.why}")
         if wanted and not given:
             # The file promised frames after this one; the last there is stands in for them.
-            yield float(self._times[index]), self._image(frame)
-        self.problem = _joined([*self._problems, *damage.lines])
+            yield self._given(shown, index)
+        self.problem = _joined([*self._schedule.problems, *damage.lines])
+
+    def _given(self, frame: av.VideoFrame, index: int) -> tuple[float, np.ndarray]:
+        self.index = index
+        return float(self._times[index]), self._image(frame)
 
     def _index_of(self, frame: av.VideoFrame, last: int) -> int:
         """Which frame of the file this is; decoders leave out what they cannot decode, so its stamp says it best."""
         index = last + 1
-        if self._stamps is not None and frame.pts is not None:
-            index = max(index, bisect_left(self._stamps, frame.pts))
+        if self._schedule.stamps is not None and frame.pts is not None:
+            index = max(index, bisect_left(self._schedule.stamps, frame.pts))
         return min(index, len(self._times) - 1)
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
@@ -251,6 +285,80 @@ class FrameStream:
             ) from error
         turns = round(frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """When the frames of a file are shown: `times` (N,) in seconds, and sorted `stamps` in the stream's time base."""
+
+    times: np.ndarray
+    stamps: list[int] | None
+    problems: list[str]
+
+
+def _read_schedule(path: Path) -> _Schedule:
+    with _opened(path) as container:
+        stream = _stream(container, "video", path)
+        damage = _Damage()
+        stamps = _frame_stamps(container, stream, damage)
+        if not stamps:
+            raise UnreadableMedia(f"the video stream of {path.name} holds no frames{damage.why}")
+        if None in stamps:
+            rate = stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE
+            seconds, stamps = np.arange(len(stamps)) / float(rate), None
+        else:
+            stamps = sorted(stamps)
+            seconds = np.array([float((stamp - stamps[0]) * stream.time_base) for stamp in stamps])
+        last_shown_for = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+        problems = [*damage.lines, *_shortfall(stream, "video", seconds[-1] + last_shown_for)]
+        # The stream's own start, not the first stamp: AVI stamps are those of decoding, which runs ahead.
+        return _Schedule(seconds + (_start(stream) - _clip_start(container)), stamps, problems)
+
+
+Picture = tuple["av.VideoFrame | None", "_Damage"]
+"""A frame as it is decoded, or None at the end, and the damage seen up to it."""
+
+
+def _pictures(path: Path) -> Iterable[Picture]:
+    """The frames of a file from its beginning, as they are decoded or, inside `decoding_once`, were decoded before."""
+    return _decode_pictures(path) if _kept.get() is None else once(("pictures", path), lambda: _Pictures(path))
+
+
+def _decode_pictures(path: Path) -> Iterator[Picture]:
+    damage = _Damage()
+    with _opened(path) as container:
+        for frame in _decoded(container, _stream(container, "video", path), damage):
+            yield frame, replace(damage)
+    yield None, damage
+
+
+class _Pictures:
+    """The frames of one file, decoded as far as someone has asked and kept for whoever asks next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept: list[Picture] = []
+        self._bytes = 0
+        self._source: Iterator[Picture] | None = _decode_pictures(path)
+
+    def __iter__(self) -> Iterator[Picture]:
+        place = 0
+        while place < len(self._kept) or (self._bytes < FRAMES_KEPT_BYTES and self._decode_next()):
+            yield self._kept[place]
+            place += 1
+        if self._bytes >= FRAMES_KEPT_BYTES:
+            # Who comes here first goes on with the open file; others decode what is not kept for themselves.
+            source, self._source = self._source, None
+            yield from source or islice(_decode_pictures(self._path), place, None)
+
+    def _decode_next(self) -> bool:
+        picture = next(self._source, None)
+        if picture is None:
+            return False
+        self._kept.append(picture)
+        frame, _ = picture
+        self._bytes += 0 if frame is None else sum(plane.buffer_size for plane in frame.planes)
+        return True
 
 
 def read_frames(path: Path, choose: Chooser | None = None) -> Frames:

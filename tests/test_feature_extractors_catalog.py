@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from feature_extractors.cards.card import same
 from feature_extractors.catalog import CATALOG, card
 from feature_extractors.encoder import FAMILIES, Settings, build
 from mertools.clip import Clip
@@ -61,6 +63,14 @@ def test_an_unknown_name_is_met_with_a_near_one() -> None:
 def test_the_detector_stands_in_the_recipe() -> None:
     recipe = json.loads(build(CATALOG["face-expression"], Settings("dlib")).provenance("utterance").recipe)
     assert recipe["face_detector"] == "dlib-hog"
+
+
+def test_the_number_of_layers_can_be_chosen_where_there_are_several() -> None:
+    layered = replace(CATALOG["minilm"], recipes=same({"layers": 4, "tokens": 256}))
+    recipe = json.loads(build(layered, Settings(layers=2)).provenance("utterance").recipe)
+    assert recipe == {"layers": 2, "tokens": 256}
+    with pytest.raises(InputError, match=r"'egemaps' is not made of several layers\. Leave out --layers"):
+        build(CATALOG["egemaps"], Settings(layers=2)).provenance("utterance")
 
 
 def test_an_unknown_device_is_refused() -> None:

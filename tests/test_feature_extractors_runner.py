@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,20 @@ class Item:
     problem: str = ""
 
 
+class Weights:
+    """Tells its encoder when it leaves memory."""
+
+    def __init__(self, encoder: Toy) -> None:
+        weakref.finalize(self, encoder.events.append, f"free {encoder.name}")
+
+
 class Toy(Encoder):
     """Its features are the letters of the subtitle; some subtitles are trouble."""
 
     batches: list[list[str]]
-    loads = 0
+    events: list[str]
 
-    def __init__(self, name: str = "toy", revision: str = "1") -> None:
+    def __init__(self, name: str = "toy", revision: str = "1", parameters: int = 0, fits: int = 1000) -> None:
         card = Card(
             name,
             name,
@@ -49,9 +57,10 @@ class Toy(Encoder):
             licence="none",
             recipes=same({}),
             language="english",
+            parameters=parameters,
         )
         super().__init__(card, Settings())
-        self.batches = []
+        self.batches, self.events, self.fits = [], [], fits
 
     def prepare(self, clip: Clip) -> Item:
         match clip.subtitle.split("!")[0]:
@@ -65,6 +74,8 @@ class Toy(Encoder):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "lambda":
                 return lambda: None  # cannot be sent to another process
+            case "hangs":
+                time.sleep(60)
             case "signals":
                 held = signal.pthread_sigmask(signal.SIG_BLOCK, [])
                 return Item(f"{signal.SIGINT in held}")
@@ -76,10 +87,13 @@ class Toy(Encoder):
         return len(item.text)
 
     def load(self, device: str) -> None:
-        self.loads += 1
+        self.events.append(f"load {self.name}")
+        self.weights = Weights(self)
 
     def encode(self, batch: Sequence[Item]) -> list[Encoding]:
         self.batches.append([item.text for item in batch])
+        if len(batch) > self.fits:
+            raise MemoryError("out of memory")
         if any(item.text == "too big" for item in batch):
             raise MemoryError("out of memory")
         # A sum over the batch: features tell which clips shared one.
@@ -158,7 +172,7 @@ def test_what_is_finished_is_left_alone(tmp_path: Path) -> None:
     assert again.batches == [], "only the failed clip was tried again"
     unneeded = Toy()
     run(tmp_path, clips("ab", "missing"), unneeded)
-    assert unneeded.loads == 0
+    assert unneeded.events == []
     changed = Toy()
     (outcome,) = run(tmp_path, clips("ab", "found", "good", "changed", "new"), changed)
     assert changed.batches == [["new", "good", "found", "changed"]], "shortest first"
@@ -171,6 +185,68 @@ def test_a_second_feature_joins_the_first(tmp_path: Path) -> None:
     outcomes = run(tmp_path, clips("ab", "c", "d"), one, two)
     assert one.batches == [["d"]] and two.batches == [["c", "d", "ab"]]
     assert [outcome.path.name for outcome in outcomes] == ["one.h5", "two.h5"]
+
+
+def test_models_that_do_not_fit_together_are_loaded_one_after_the_other(tmp_path: Path) -> None:
+    half = runner.PARAMETERS_TOGETHER // 2
+    toys = [Toy("one", parameters=half), Toy("two", parameters=half), Toy("three", parameters=1), Toy("four")]
+    assert [[toy.name for toy in group] for group in runner.together(toys)] == [["one", "two"], ["three", "four"]]
+    huge = [Toy("one", parameters=3 * half), Toy("two", parameters=3 * half)]
+    huge[1].events = huge[0].events
+    told = []
+    outcomes = run(tmp_path, clips("a", "bug"), *huge, progress=lambda *numbers: told.append(numbers))
+    assert huge[0].events == ["load one", "free one", "load two", "free two"]
+    assert [outcome.count("ok") for outcome in outcomes] == [1, 1]
+    assert told[0] == (0, 4, 0) and told[-1] == (4, 4, 2)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_those_after_it(tmp_path: Path) -> None:
+    toy = Toy(fits=5)
+    (outcome,) = run(tmp_path, clips(*["a"] * 70), toy, batch_size=32)
+    assert outcome.count("ok") == 70
+    # The shard of 64 clips, then that of 6.
+    assert [len(batch) for batch in toy.batches] == [32, 16, 8, *[4] * 16, 4, 2]
+    # One item that does not fit by itself leaves the size as it was.
+    toy = Toy()
+    (outcome,) = run(tmp_path / "one", clips("too big", *["a"] * 7, *["too bigger"] * 8), toy, batch_size=4)
+    assert endings(outcome)[0] == ("failed", "MemoryError: out of memory") and outcome.count("ok") == 15
+    assert [len(batch) for batch in toy.batches] == [4, 4, 2, 2, 1, 1, 4, 4]
+
+
+def test_float16_on_disk(tmp_path: Path) -> None:
+    class Loud(Toy):
+        def _encoding(self, item: Item, company: int) -> Encoding:
+            encoding = super()._encoding(item, company)
+            return Encoding(encoding.frames * 1000, encoding.times, encoding.outputs) if item.text == "z" else encoding
+
+    (whole,) = run(tmp_path / "32", clips("abc", "de"), level="frame")
+    (half,) = run(tmp_path / "16", clips("abc", "de", "z"), Loud(), level="frame", dtype="float16")
+    assert endings(half)[2] == ("failed", "numbers in utterance are too large for float16")
+    features = read_features(half.path)
+    assert features.provenance.dtype == "float16"
+    assert features.utterance[:2, 0] == pytest.approx(read_features(whole.path).utterance[:, 0], rel=2**-11)
+    with FrameReader(half.path) as reader:
+        assert reader["clip 0"].frames.dtype == np.float16
+    with pytest.raises(InputError, match="dtype 'float16', now asked for is 'float32'"):
+        run(tmp_path / "16", clips("abc"))
+
+
+def test_parts_of_a_corpus_make_up_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "BLOCK", 4)
+    corpus = clips(*("x" * (1 + number * 7 % 5) for number in range(18)))
+    (whole,) = run(tmp_path, corpus)
+    features = read_features(whole.path)
+    whole_rows = dict(zip(features.names, features.utterance, strict=True))
+    parts = [run(tmp_path / str(n), corpus, part=runner.Part(n, 3))[0] for n in (1, 2, 3)]
+    assert [len(part.rows) for part in parts] == [8, 6, 4]
+    for part in parts:
+        features = read_features(part.path)
+        for name, row in zip(features.names, features.utterance, strict=True):
+            np.testing.assert_array_equal(row, whole_rows.pop(name))
+    assert not whole_rows
+    with pytest.raises(InputError, match=r"^Shard 6/7 has no clips: 18 clips make 5 blocks of 4\."):
+        run(tmp_path / "6", corpus, part=runner.Part(6, 7))
+    assert not (tmp_path / "6").exists()
 
 
 def test_a_limit_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
@@ -244,6 +320,11 @@ def test_a_clip_that_kills_its_worker_costs_only_itself(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_features(in_process.path).utterance, read_features(in_workers.path).utterance)
     with FrameReader(run(tmp_path / "signals", clips("signals", "a"), level="frame", workers=2)[0].path) as reader:
         assert bytes(reader["clip 0"].frames[:, 0].astype(np.uint8)) == b"True", "workers do not see Ctrl-C"
+
+
+def test_a_clip_that_hangs_costs_only_itself(tmp_path: Path) -> None:
+    (outcome,) = run(tmp_path, clips("a", "hangs", *"bcdef"), workers=2, time_limit=0.5)
+    assert endings(outcome) == [("ok", ""), ("failed", "reading the clip took more than 0.5 s"), *[("ok", "")] * 5]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

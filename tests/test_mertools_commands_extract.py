@@ -82,6 +82,32 @@ def test_a_second_run_loads_no_model(corpus: Path) -> None:
     assert ast.literal_eval(done.stdout.splitlines()[-1]) == []
 
 
+def test_a_plan_stores_nothing(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(corpus, "--plan", "--level", "frame")) == 0
+    printed, progress = capsys.readouterr()
+    lines = printed.splitlines()
+    assert lines[0] == "feature\tGB\tfailed of 5"
+    assert lines[1].startswith("egemaps\t") and lines[1].endswith("\t1")
+    assert lines[-1].startswith("5 clips would take about ") and lines[-1].endswith("Nothing was stored.")
+    assert "probing: 5/5 clips" in progress
+    assert not (corpus.parent / "features").exists()
+
+
+def test_a_shard_goes_into_a_folder_of_its_own(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(corpus, "--shard", "1/1", "--dtype", "float16")) == 0
+    features = read_features(corpus.parent / "features" / "1-of-1" / "egemaps.h5")
+    assert len(features.names) == 5 and features.provenance.dtype == "float16"
+    out = corpus.parent / "features"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"  mertools features merge {out}/1-of-1/egemaps.h5 --out {out}/egemaps.h5 --data {corpus}"
+    with pytest.raises(InputError, match="Shard 2/2 has no clips: 5 clips make 1 blocks of 64"):
+        main(arguments(corpus, "--shard", "2/2"))
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(SystemExit):
+            main(arguments(corpus, "--shard", wrong))
+    assert "got 'a/b', wanted I/N" in capsys.readouterr().err
+
+
 def test_bad_input_is_refused_before_anything_is_written(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=r"Unknown feature 'egemap'. Did you mean 'egemaps'\?"):
         main(["--data", str(corpus), "--feature", "minilm", "egemap"])

@@ -82,7 +82,7 @@ def test_the_raw_release_of_mer2024(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert f"videos\t7\t{tmp_path / 'video-labeled'}, " in printed
     assert "face crops\tnot found\tlooked for openface_face/NAME/NAME.npy, " in printed
     assert "labels of semi\tnot found\tlooked for reference-semi.csv\n" in printed
-    assert "1 clips of the tables have no medium and are left out (first: samplenew3_00000009)" in printed
+    assert "Left out: 1 names in the tables without any medium (first: samplenew3_00000009)" in printed
     assert f"{tmp_path / 'manifest.csv'}: 7 clips (2 train, 2 candidates, 3 unlabelled)" in printed
     assert f"Next: mertools data validate --data {tmp_path / 'manifest.csv'}\n" in printed
 

@@ -23,7 +23,16 @@ from mertools.faces import (
     read_crops,
     square,
 )
-from mertools.media import Frames, FrameStream, MissingMedium, UnreadableMedia, evenly, read_frames, write_clip
+from mertools.media import (
+    Frames,
+    FrameStream,
+    MissingMedium,
+    UnreadableMedia,
+    decoding_once,
+    evenly,
+    read_frames,
+    write_clip,
+)
 
 
 class Scripted:
@@ -82,6 +91,15 @@ def test_a_stream_of_frames_is_cropped_alike(tmp_path: Path) -> None:
     at_once = crop_faces(read_frames(tmp_path / "clip.mp4", evenly(4)), Scripted(*boxes))
     np.testing.assert_array_equal(streamed.crops, at_once.crops)
     np.testing.assert_array_equal(streamed.times, at_once.times)
+
+
+def test_encoders_that_share_a_clip_share_its_faces(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [coordinates()] * 10, 25)
+    detector = Scripted(*[[(10, 10, 50, 50)]] * 10)
+    with decoding_once():
+        tracks = [crop_faces(FrameStream(tmp_path / "clip.mp4", choose), detector) for choose in (evenly(4), None)]
+    assert [len(track.crops) for track in tracks] == [4, 10]
+    assert next(detector.boxes, None) is None
 
 
 # ---- crops

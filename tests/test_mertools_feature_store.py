@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,17 @@ import h5py
 import numpy as np
 import pytest
 
+from mertools import feature_store
 from mertools.errors import InputError
-from mertools.feature_store import FeatureWriter, FrameReader, Provenance, Row, read_features
+from mertools.feature_store import (
+    FeatureReader,
+    FeatureWriter,
+    FrameReader,
+    Provenance,
+    Row,
+    merge,
+    read_features,
+)
 
 PROVENANCE = Provenance(
     feature="toy",
@@ -201,6 +211,197 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         assert "Another process is writing" in errors.decode()
 
 
+def test_vectors_by_name_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "toy.h5"
+    write(path, range(30))
+    wanted = ["clip_0012", "clip_0007", "clip_0003", "clip_0012"]
+    with FeatureReader(path) as reader:
+        vectors, mask = reader.vectors(wanted)
+        assert mask.tolist() == [True, False, True, True]
+        np.testing.assert_array_equal(vectors[[0, 2, 3]], [toy_row(n).utterance for n in (12, 3, 12)])
+        assert (vectors[1] == 0).all(), "missing is zeros and a mask"
+        row = reader["clip_0003"]
+        np.testing.assert_array_equal(row.utterance, toy_row(3).utterance)
+        assert row.frames is None and row.media_key == "key3"
+        assert reader.vectors([])[0].shape == (0, 3)
+        with pytest.raises(InputError, match="no clip 'other'"):
+            reader.vectors(["other"])
+
+
+def test_names_and_reasons_of_all_kinds(tmp_path: Path) -> None:
+    path = tmp_path / "toy.h5"
+    names = ["a", "样本_1", "with space 'quote'", "🙂" * 20]
+    reasons = ["", "no\0t media", "bad name \udcff", "x" * 5000]
+    with FeatureWriter(path, PROVENANCE) as writer:
+        rows = [Row(name, "failed", reason) for name, reason in zip(names, reasons, strict=True)]
+        writer.append(rows)
+        writer.pack(names)
+    features = read_features(path)
+    assert features.names == tuple(names)
+    assert features.reason == ("", "no\ufffdt media", "bad name \udcff", "x" * 5000)
+
+
+def test_large_finite_values_are_no_damage(tmp_path: Path) -> None:
+    row = Row("clip", "ok", utterance=np.full(3, 3e38, dtype=np.float32))
+    with FeatureWriter(tmp_path / "toy.h5", PROVENANCE) as writer:
+        writer.append([row])
+        writer.pack([])
+    np.testing.assert_array_equal(read_features(tmp_path / "toy.h5").utterance[0], row.utterance)
+
+
+def test_packing_holds_a_piece_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "toy.h5"
+    rng = np.random.default_rng(0)
+    rows = [Row(f"{n}", "ok", utterance=np.zeros(3), frames=rng.random((2000, 64), np.float32)) for n in range(40)]
+    with FeatureWriter(path, FRAME_PROVENANCE) as writer:
+        for begin in range(0, 40, 4):
+            writer.append(rows[begin : begin + 4])
+        writer.pack([])
+        writer.append([rows[0]])
+        monkeypatch.setattr(feature_store, "COPY_BYTES", 1 << 20)
+        tracemalloc.start()
+        writer.pack([row.name for row in reversed(rows)])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 5 << 20 < path.stat().st_size / 3
+    with FrameReader(path) as reader:
+        assert reader.names[0] == "39"
+        for row in rows:
+            np.testing.assert_array_equal(reader[row.name].frames, row.frames)
+
+
+FULL_DISK = textwrap.dedent(
+    """
+    import resource, signal, sys
+    from dataclasses import replace
+    from pathlib import Path
+    import numpy as np
+    from mertools.errors import InputError
+    from test_mertools_feature_store import PROVENANCE, FeatureWriter, Row
+
+    def row(number):
+        return Row(f"clip_{number}", "ok", utterance=np.full(1000, number, dtype=np.float32))
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with FeatureWriter(Path(sys.argv[1]), replace(PROVENANCE, columns=())) as writer:
+        for begin in range(0, 30, 10):
+            writer.append([row(number) for number in range(begin, begin + 10)])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        for act in (
+            lambda: writer.append([row(number) for number in range(30, 130)]),
+            lambda: writer.pack([]),
+        ):
+            try:
+                act()
+            except InputError as error:
+                print(error)
+        writer.append([row(30)])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        writer.pack([])
+    """
+)
+
+
+def test_a_full_disk_is_one_clear_error_and_the_store_stays_valid(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="file sizes cannot be limited on this system")
+    path = tmp_path / "toy.h5"
+    process = run_python(FULL_DISK, path)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors.decode()
+    assert errors == b"", "HDF5 has nothing to say"
+    first, second = output.decode().splitlines()
+    for line in (first, second):
+        assert "cannot be written: File too large. What was stored before is kept" in line
+    assert "00000003.h5" in first and str(path) in second
+    features = read_features(path)
+    assert len(features.names) == 31 and features.mask.all()
+    assert [vector[0] for vector in features.utterance] == list(range(31))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "toy.h5"
+    with FeatureWriter(path, PROVENANCE) as writer:
+        writer.append([toy_row(1)])
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(feature_store._Disk, "_write", interrupted)
+            writer.append([toy_row(2)])
+        writer.append([toy_row(3)])
+        writer.pack([])
+    assert read_features(path).names == ("clip_0001", "clip_0003")
+
+
+# ---- merging --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provenance", [PROVENANCE, FRAME_PROVENANCE], ids=["utterance", "frame"])
+def test_merging_the_files_of_several_machines_gives_the_file_of_one(tmp_path: Path, provenance: Provenance) -> None:
+    for number in range(3):
+        write(tmp_path / f"{number}.h5", range(10 * number, 10 * number + 12), provenance)
+    write(tmp_path / "whole.h5", range(32), provenance)
+    order = [f"clip_{number:04d}" for number in range(32)]
+    merge([tmp_path / f"{number}.h5" for number in (2, 0, 1)], tmp_path / "merged.h5", order)
+    assert_same_file(tmp_path / "merged.h5", tmp_path / "whole.h5")
+    assert not (tmp_path / "merged.parts").exists()
+
+
+def test_merging_into_one_of_the_files(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", range(5))
+    write(tmp_path / "b.h5", range(5, 9))
+    merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "a.h5")
+    assert len(read_features(tmp_path / "a.h5").names) == 9
+
+
+def test_the_best_row_of_a_clip_counts_in_a_merge(tmp_path: Path) -> None:
+    rows = {"ok": toy_row(1), "missing": Row("clip_0001", "missing", "no face"), "failed": Row("clip_0001", "failed")}
+    for status, row in rows.items():
+        with FeatureWriter(tmp_path / f"{status}.h5", PROVENANCE) as writer:
+            writer.append([row])
+            writer.pack([])
+    merge([tmp_path / f"{status}.h5" for status in ("failed", "missing")], tmp_path / "two.h5")
+    assert read_features(tmp_path / "two.h5").status == ("missing",)
+    merge([tmp_path / f"{status}.h5" for status in ("failed", "ok", "missing")], tmp_path / "three.h5")
+    assert read_features(tmp_path / "three.h5").status == ("ok",)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("revision", "2"), ("recipe", "sum"), ("noise", "musan"), ("level", "frame"), ("columns", ())]
+)
+def test_merging_refuses_another_provenance_with_both_values(tmp_path: Path, part: str, value: object) -> None:
+    write(tmp_path / "a.h5", range(5))
+    write(tmp_path / "b.h5", range(5), replace(PROVENANCE, **{part: value}))
+    with pytest.raises(InputError, match=part) as error:
+        merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "c.h5")
+    assert repr(getattr(PROVENANCE, part)) in str(error.value) and repr(value) in str(error.value)
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_merging_refuses_what_would_lose_rows(tmp_path: Path) -> None:
+    a, b, c = (tmp_path / f"{name}.h5" for name in "abc")
+    write(a, range(5))
+    write(b, range(5))
+    with FeatureWriter(b, PROVENANCE) as writer:
+        writer.append([toy_row(9)])
+    with pytest.raises(InputError, match=r"b\.h5 is unfinished"):
+        merge([a, b], c)
+    write(c, range(2))
+    with pytest.raises(InputError, match=r"c\.h5 exists already"):
+        merge([a], c)
+    with FeatureWriter(tmp_path / "d.h5", PROVENANCE) as writer:
+        writer.append([replace(toy_row(1), media_key="other")])
+        writer.pack([])
+    with pytest.raises(InputError, match="clip 'clip_0001' of different media"):
+        merge([a, tmp_path / "d.h5"], tmp_path / "e.h5")
+    with FeatureWriter(tmp_path / "f.h5", PROVENANCE) as writer:
+        writer.append([Row("long", "ok", utterance=np.zeros(4))])
+        writer.pack([])
+    with pytest.raises(InputError, match="they cannot be one file"):
+        merge([a, tmp_path / "f.h5"], tmp_path / "e.h5")
+
+
 EXTRACTION = textwrap.dedent(
     """
     import sys, time
@@ -243,9 +444,11 @@ def test_sigkill_at_twenty_random_moments_loses_nothing_acknowledged(tmp_path: P
         assert process.stdout is not None
         first = process.stdout.readline()
         assert first == b"opened\n", process.communicate()[1].decode()
-        time.sleep(draw.uniform(0, 0.04))
+        # However slow the disk is, the kills fall into different stages of the work.
+        read = b"".join(process.stdout.readline() for _ in range(draw.randrange(6)))
+        time.sleep(draw.uniform(0, 0.01))
         process.send_signal(signal.SIGKILL)
-        rest = process.communicate()[0].decode()
+        rest = (read + process.communicate()[0]).decode()
         acknowledged |= {word for line in rest.splitlines() for word in line.split() if word.startswith("clip_")}
         kills += 1
         moments.append(len(acknowledged))

@@ -19,6 +19,7 @@ from mertools.media import (
     FrameStream,
     MissingMedium,
     UnreadableMedia,
+    decoding_once,
     evenly,
     every,
     read_audio,
@@ -213,6 +214,48 @@ def test_choosers_travel_to_worker_processes() -> None:
     times = np.arange(10) / 25
     for choose in (evenly(3), every()):
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(choose))(times), choose(times))  # noqa: S301
+
+
+# ---- decoding once
+
+
+@pytest.mark.parametrize("bytes_kept", [media.FRAMES_KEPT_BYTES, 40_000, 0])
+@pytest.mark.parametrize("order", [(3, None, 7, 3), (None, 3, 7)])
+def test_readers_that_share_get_what_they_get_alone(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_kept: int, order: tuple[int | None, ...]
+) -> None:
+    monkeypatch.setattr(media, "FRAMES_KEPT_BYTES", bytes_kept)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(clip.read_bytes())
+    overwrite(damaged, damaged.stat().st_size // 2, bytes(2000))
+    for path in (clip, damaged):
+        alone = [read_frames(path, count and evenly(count)) for count in order]
+        with decoding_once():
+            shared = [read_frames(path, count and evenly(count)) for count in order]
+            at_once = [FrameStream(path, count and evenly(count)) for count in order]
+            pairs = list(zip(*at_once, strict=False))
+        for one, other in zip(alone, shared, strict=True):
+            assert one.problem == other.problem
+            np.testing.assert_array_equal(one.times, other.times)
+            np.testing.assert_array_equal(one.images, other.images)
+        for number, one in enumerate(alone):
+            for pair, image in zip(pairs, one.images, strict=False):
+                np.testing.assert_array_equal(pair[number][1], image)
+
+
+def test_readers_that_share_decode_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    decoded = media._decoded
+    monkeypatch.setattr(media, "_decoded", lambda c, stream, d: opened.append(stream.type) or decoded(c, stream, d))
+    with decoding_once():
+        for count in (2, 50, 16):
+            assert len(read_frames(clip, evenly(count)).images) == count
+        sounds = [read_audio(clip), read_audio(clip), read_audio(clip, 8000)]
+    assert opened == ["video", "audio", "audio"]
+    sounds[0].samples[:] = 0
+    assert sounds[1].samples.any(), "what one reader does to its samples is no concern of another's"
+    read_audio(clip)
+    assert len(opened) == 4, "nothing is kept afterwards"
 
 
 # ---- files that are no clips, or lack a medium

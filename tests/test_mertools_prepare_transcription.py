@@ -126,7 +126,7 @@ def test_the_command(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFi
     assert data_transcribe.main([*words, "--workers", "0", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert "silent\tthe sound is silent\n" in printed
-    assert "1 subtitles kept, 1 written in " in printed and "1 clips still without\n" in printed
+    assert "Subtitles: 1 kept, 1 written in " in printed and ", 1 still lacking\n" in printed
     assert f"Next: mertools data validate --data {out} --media-root {tmp_path}\n" in printed
     kept, written, silent = read_manifest(out, tmp_path).clips
     assert kept == checked and silent.subtitle == ""
@@ -204,52 +204,62 @@ def _drop_a_weight(path: Path) -> None:
 
 
 class StandIn:
-    """funasr.AutoModel: one that hears the length of a sound in blank-separated characters, one that adds a stop."""
+    """funasr.AutoModel: one that hears blank-separated characters in all but clicks, one that adds a stop.
 
+    As the real one it takes one text at a time to punctuate, gives one empty text for a batch without a word, and says
+    in `kwargs` where it looked for weights, which it does without where they are absent.
+    """
+
+    weights: ClassVar[Path]
     made: ClassVar[list[dict]] = []
 
     def __init__(self, **options: object) -> None:
         if "absent" in str(options["model"]):
             raise KeyError("is not registered")
         self.punctuates = "punc" in str(options["model"])
+        self.kwargs = options | {"init_param": str(self.weights)}
         self.made.append(options)
 
-    def generate(self, input: list, **options: object) -> list[dict]:
+    def generate(self, input: list, batch_size: int) -> list[dict]:
         if self.punctuates:
-            assert all(input)
-            return [{"text": f"{text}。"} for text in input]
-        return [{"text": "你 好 hello world" if len(samples) > 1000 else ""} for samples in input]
+            assert len(input) == batch_size == 1 and input[0]
+            return [{"text": f"{input[0]}。"}]
+        texts = ["你 好 hello world" if len(samples) > 1000 else "" for samples in input]
+        return [{"text": text} for text in texts] if any(texts) else [{"text": ""}]
 
 
 @pytest.fixture
-def funasr(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+def funasr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[StandIn]:
     monkeypatch.setitem(sys.modules, "funasr", SimpleNamespace(AutoModel=StandIn, __version__="1.4.16"))
-    StandIn.made = []
+    monkeypatch.setattr(StandIn, "made", [])
+    monkeypatch.setattr(StandIn, "weights", tmp_path / "model.pt", raising=False)
+    StandIn.weights.write_bytes(b"weights")
     return StandIn
 
 
 def test_funasr_punctuates_what_it_hears(funasr: type[StandIn], tmp_path: Path) -> None:
     paraformer = recogniser("funasr", "chinese")
     paraformer.load("cpu")
-    assert paraformer.transcribe([sound(0.01), sound(1.0), sound(1.0)]) == [
-        "",
-        "你好 hello world。",
-        "你好 hello world。",
-    ]
-    assert paraformer.transcribe([sound(0.01)]) == [""]
+    texts = paraformer.transcribe([sound(0.01), sound(1.0), sound(1.0)])
+    assert texts == ["", "你好 hello world。", "你好 hello world。"]
+    assert paraformer.transcribe([sound(0.01)] * 2) == ["", ""]
     assert paraformer.name == "funasr 1.4.16 paraformer-zh ct-punc"
     assert [options["model"] for options in funasr.made] == ["paraformer-zh", "ct-punc"]
     assert all(options["device"] == "cpu" and not options["trust_remote_code"] for options in funasr.made)
-    (tmp_path / "model.pt").write_bytes(b"weights")
-    recogniser("funasr", "chinese", f"path:{tmp_path}").load("cpu")
-    assert funasr.made[2]["model"] == str(tmp_path)
+    (tmp_path / "punc").mkdir()
+    (tmp_path / "punc" / "model.pt").write_bytes(b"weights")
+    recogniser("funasr", "chinese", f"path:{tmp_path},path:{tmp_path / 'punc'}").load("cpu")
+    assert [options["model"] for options in funasr.made[2:]] == [str(tmp_path), str(tmp_path / "punc")]
 
 
 def test_funasr_says_what_it_needs(funasr: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"hears Chinese, not english\. Use --recogniser whisper\."):
         recogniser("funasr", "english")
-    with pytest.raises(InputError, match=r"cannot load 'absent': KeyError: .* name it: --model path:/folder"):
+    with pytest.raises(InputError, match=r"cannot load 'absent': KeyError: .* --model path:/paraformer,path:/ct-punc"):
         recogniser("funasr", "chinese", "absent").load("cpu")
+    funasr.weights.unlink()
+    with pytest.raises(InputError, match=r"found no weights for 'paraformer-zh': wanted the file .*model\.pt"):
+        recogniser("funasr", "chinese").load("cpu")
     monkeypatch.setitem(sys.modules, "funasr", None)
     with pytest.raises(InputError, match=r"pip install 'mertools\[funasr\]'"):
         recogniser("funasr", "chinese").load("cpu")

@@ -77,4 +77,4 @@ def show(imported: Imported) -> None:
     print_table(["piece", "clips", "where"], rows)
     if imported.without_media:
         count, first = len(imported.without_media), imported.without_media[0]
-        sys.stdout.write(f"\n{count} clips of the tables have no medium and are left out (first: {first})\n")
+        sys.stdout.write(f"\nLeft out: {count} names in the tables without any medium (first: {first})\n")

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model",
         metavar="SOURCE",
-        help="the recogniser's model, such as hf:openai/whisper-medium or path:/folder "
-        "(default: hf:openai/whisper-large-v3, or FunASR's paraformer-zh)",
+        help="the recogniser's model, such as hf:openai/whisper-medium or path:/folder; FunASR takes two, the second "
+        "for punctuation (default: hf:openai/whisper-large-v3, or FunASR's paraformer-zh,ct-punc)",
     )
     parser.add_argument("--device", default="auto", help="where the model runs: auto, cpu or cuda")
     parser.add_argument("--batch-size", type=positive, default=16, metavar="N", help="clips the model hears at once")
@@ -93,7 +93,5 @@ def show(heard: Mapping[str, Heard], kept: int, seconds: float) -> None:
         print_table(["clip", "reason"], empty[:REASONS_SHOWN])
         more = f"and {len(empty) - REASONS_SHOWN} more\n" if len(empty) > REASONS_SHOWN else ""
         sys.stdout.write(f"{more}\n")
-    transcribed = len(heard) - len(empty)
-    sys.stdout.write(
-        f"{kept} subtitles kept, {transcribed} written in {seconds:.1f} s, {len(empty)} clips still without\n"
-    )
+    written = len(heard) - len(empty)
+    sys.stdout.write(f"Subtitles: {kept} kept, {written} written in {seconds:.1f} s, {len(empty)} still lacking\n")

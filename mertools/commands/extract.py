@@ -17,6 +17,7 @@ from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 
 if TYPE_CHECKING:
+    from feature_extractors.forecast import Forecast
     from feature_extractors.runner import Outcome
 
 STATUSES = ("ok", "missing", "failed")
@@ -25,7 +26,10 @@ FAILED_STRICTLY = 3
 
 EXAMPLES = """\
   python extract.py --feature egemaps face-expression minilm
-  python extract.py --data corpus/manifest.csv --feature egemaps --level frame"""
+  python extract.py --data corpus/manifest.csv --feature egemaps --level frame
+  python extract.py --feature hubert-large clip-large --plan
+  python extract.py --feature hubert-large --shard 1/4       # on the first of four machines; then:
+  mertools features merge --help"""
 
 
 def make_extract_parser() -> argparse.ArgumentParser:
@@ -52,6 +56,12 @@ def make_extract_parser() -> argparse.ArgumentParser:
         help="mer2024: what the challenge's released code computes; masked: the same without its quirks",
     )
     parser.add_argument(
+        "--layers",
+        type=positive,
+        metavar="N",
+        help="combine the last N layers instead of as many as the recipe says; give another --out",
+    )
+    parser.add_argument(
         "--weights",
         type=_weights,
         action="append",
@@ -62,12 +72,40 @@ def make_extract_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust-remote-code", action="store_true", help="run the code that comes with checkpoints that need it"
     )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16"),
+        default="float32",
+        help="type on disk; float16 halves the files and keeps three digits",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="try a few clips, print hours and gigabytes for all, and store nothing"
+    )
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N of --out",
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
     parser.add_argument(
         "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
     )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help="how long reading one clip for one feature may take; then the worker is ended and the clip has failed",
+    )
     parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
-    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="clips a model encodes at once")
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="clips a model encodes at once; halved where the memory is short",
+    )
     parser.add_argument(
         "--face-detector",
         choices=("auto", "dlib", "yunet"),
@@ -86,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus = read_manifest(options.data, options.media_root)
 
     from feature_extractors.encoder import Settings, build
-    from feature_extractors.runner import extract
+    from feature_extractors.forecast import forecast
+    from feature_extractors.runner import Part, extract
 
     settings = Settings(
         face_detector=options.face_detector,
@@ -94,25 +133,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe=options.recipe,
         sources=dict(options.weights),
         trust_remote_code=options.trust_remote_code,
+        layers=options.layers,
     )
+    encoders = [build(card, settings) for card in cards]
+    part = Part(*options.shard or (1, 1))
+    how = {name: getattr(options, name) for name in ("level", "dtype", "workers", "device", "batch_size")}
+    if options.plan:
+        with clip_progress("probing") as progress:
+            plan = forecast(part.of(corpus.clips[: options.limit]), encoders, **how, progress=progress)
+        show_plan(plan)
+        return 0
+    out = options.out / f"{part.number}-of-{part.count}" if options.shard else options.out
     begin = time.monotonic()
     with clip_progress("extracting") as progress:
         outcomes = extract(
             corpus.clips,
-            [build(card, settings) for card in cards],
-            options.out,
-            level=options.level,
-            workers=options.workers,
-            device=options.device,
-            batch_size=options.batch_size,
+            encoders,
+            out,
+            **how,
             limit=options.limit,
+            part=part,
+            time_limit=options.time_limit,
             progress=progress,
         )
     show(outcomes, time.monotonic() - begin)
-    next_command = ["python", "run_fusion.py", "--data", str(options.data), "--features", str(options.out)]
-    sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
+    if options.shard:
+        sys.stdout.write("\nWhen all shards are there:\n")
+        folders = [options.out / f"{number}-of-{part.count}" for number in range(1, part.count + 1)]
+        for name in options.feature:
+            shards = [str(folder / f"{name}.h5") for folder in folders]
+            target = ["--out", str(options.out / f"{name}.h5"), "--data", str(options.data)]
+            sys.stdout.write(f"  {shlex.join(['mertools', 'features', 'merge', *shards, *target])}\n")
+    else:
+        next_command = ["python", "run_fusion.py", "--data", str(options.data), "--features", str(options.out)]
+        sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
     failed = any(outcome.count("failed") for outcome in outcomes)
     return FAILED_STRICTLY if options.strict and failed else 0
+
+
+def show_plan(plan: Forecast) -> None:
+    """Print what the whole extraction would take."""
+    rows = [[name, f"{size / 1e9:.3g}", str(plan.failed[name])] for name, size in plan.bytes.items()]
+    print_table(["feature", "GB", f"failed of {plan.probed}"], rows)
+    sys.stdout.write(
+        f"\n{plan.clips} clips would take about {plan.seconds / 3600:.2g} hours and "
+        f"{sum(plan.bytes.values()) / 1e9:.2g} GB, going by {plan.probed} of them. Nothing was stored.\n"
+    )
 
 
 def show(outcomes: Sequence[Outcome], seconds: float) -> None:
@@ -146,3 +212,10 @@ def _weights(text: str) -> tuple[str, str]:
     if not equals or not source:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
     return card(name).name, source
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdecimal() or not count.isdecimal() or not 1 <= int(number) <= int(count):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted I/N with I from 1 to N, such as 1/4")
+    return int(number), int(count)

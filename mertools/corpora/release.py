@@ -115,7 +115,7 @@ def read_release(release: Release, folder: Path) -> Imported:
 
     named = dict.fromkeys((*entries, *open_labels, *candidates))
     clips, without_media = [], []
-    for name in [*named, *sorted(({*videos, *audios, *faces} - named.keys()), key=str)]:
+    for name in [*named, *sorted({*videos, *audios, *faces} - named.keys())]:
         media = {"video": videos.get(name), "audio": audios.get(name), "faces": faces.get(name)}
         texts = subtitles.get(name, {})
         if not any(media.values()) and not texts:

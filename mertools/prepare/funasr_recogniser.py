@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from feature_extractors.encoder import torch_device
@@ -21,17 +22,19 @@ BETWEEN_CHARACTERS = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 
 
 class FunAsr:
-    """Two models of FunASR, by its own names for them or from a folder (`path:/folder`); needs the extra `funasr`.
+    """Two models of FunASR, by its own names for them or from folders; needs the extra `funasr`.
+
+    `model` is the one that hears and, after a comma, the one that punctuates: `path:/paraformer,path:/ct-punc`.
 
     FunASR punctuates by itself only behind its own voice detection; clips are single utterances, which need none, so
     the punctuation is a step of its own here.
     """
 
-    def __init__(self, language: str, model: str | None = None, punctuation: str = PUNCTUATION) -> None:
+    def __init__(self, language: str, model: str | None = None) -> None:
         if language != CHINESE:
             raise InputError(f"FunASR's Paraformer hears Chinese, not {language}. Use --recogniser whisper.")
-        self._model_name = model or MODEL
-        self._punctuation_name = punctuation
+        self._model_name, _, punctuation = (model or MODEL).partition(",")
+        self._punctuation_name = punctuation or PUNCTUATION
 
     @property
     def name(self) -> str:
@@ -45,25 +48,35 @@ class FunAsr:
     def _load(self, name: str, device: str) -> Any:
         where = str(fetch(name).path) if name.startswith("path:") else name
         try:
-            return _library().AutoModel(
+            model = _library().AutoModel(
                 model=where, device=device, disable_update=True, disable_pbar=True, trust_remote_code=False
             )
+        except InputError:
+            raise
         except Exception as error:  # its errors and those of the hub under it have no other class in common
             raise InputError(
-                f"FunASR cannot load {name!r}: {type(error).__name__}: {error}. Without a network, download its folder "
-                "elsewhere and name it: --model path:/folder."
+                f"FunASR cannot load {name!r}: {type(error).__name__}: {error}. Without a network, download both "
+                "models' folders elsewhere and name them: --model path:/paraformer,path:/ct-punc."
             ) from error
+        weights = model.kwargs.get("init_param")
+        if not weights or not Path(weights).exists():
+            # FunASR goes on with random weights where the file is absent.
+            raise InputError(f"FunASR found no weights for {name!r}: wanted the file {weights or 'model.pt'}.")
+        return model
 
     def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
         """What is said in each sound, with punctuation."""
         heard = self._model.generate(input=[sound.samples for sound in sounds], batch_size=len(sounds))
-        texts = [BETWEEN_CHARACTERS.sub("", result["text"].strip()) for result in heard]
-        spoken = [index for index, text in enumerate(texts) if text]
-        if spoken:
-            punctuated = self._punctuation.generate(input=[texts[index] for index in spoken])
-            for index, result in zip(spoken, punctuated, strict=True):
-                texts[index] = result["text"].strip()
-        return texts
+        if not any(result["text"].strip() for result in heard):
+            # For a batch without a single word FunASR gives one empty text.
+            return [""] * len(sounds)
+        return [self._punctuated(BETWEEN_CHARACTERS.sub("", result["text"].strip())) for result in heard]
+
+    def _punctuated(self, text: str) -> str:
+        if not text:
+            return ""
+        (result,) = self._punctuation.generate(input=[text], batch_size=1)
+        return result["text"].strip()
 
 
 def _library() -> Any:

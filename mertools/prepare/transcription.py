@@ -118,7 +118,7 @@ def _texts(recogniser: Recogniser, sounds: Sequence[Sound]) -> list[Heard]:
     if not sounds:
         return []
     try:
-        return [Heard(_cleaned(text)) for text in recogniser.transcribe(sounds)]
+        return [Heard(_cleaned(text)) for _, text in zip(sounds, recogniser.transcribe(sounds), strict=True)]
     except Exception as error:
         if len(sounds) > 1:
             return [_texts(recogniser, [sound])[0] for sound in sounds]
