@@ -23,15 +23,23 @@ if TYPE_CHECKING:
     import torch
 
 FAMILIES = {
+    "adapted-videomae": "feature_extractors.videomae:AdaptedVideoMae",
+    "blip2-qformer": "feature_extractors.blip2:Blip2QFormer",
+    "clip": "feature_extractors.hub_images:ClipImages",
+    "dinov2": "feature_extractors.hub_images:DinoImages",
     "emotion2vec": "feature_extractors.emotion2vec:Emotion2vec",
+    "eva-clip-g": "feature_extractors.blip2:EvaClipG",
     "expression": "feature_extractors.expression:Expression",
+    "imagebind-audio": "feature_extractors.imagebind:ImageBindAudio",
     "large-language": "feature_extractors.large_language:LargeLanguage",
     "masked-language": "feature_extractors.masked_language:MaskedLanguage",
-    "imagebind-audio": "feature_extractors.imagebind:ImageBindAudio",
+    "onnx-faces": "feature_extractors.onnx_faces:OnnxFaces",
     "opensmile": "feature_extractors.opensmile:OpenSmile",
     "sentence": "feature_extractors.sentence:Sentence",
     "speech": "feature_extractors.speech:Speech",
+    "timm": "feature_extractors.timm_images:TimmImages",
     "vggish": "feature_extractors.vggish:Vggish",
+    "videomae": "feature_extractors.videomae:VideoMae",
     "whisper": "feature_extractors.whisper:Whisper",
 }
 """Which class encodes a card of a family; imported when asked for."""

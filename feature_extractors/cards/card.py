@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mertools.registry import look_up
 
-Recipe = Mapping[str, str | int | float]
+Recipe = Mapping[str, str | int | float | tuple[float, ...]]
 
 MER2024, MASKED = "mer2024", "masked"
 RECIPES = (MER2024, MASKED)
