@@ -86,7 +86,7 @@ def _funasr() -> Any:
     except ModuleNotFoundError as error:
         raise InputError(
             f"emotion2vec needs the package {error.name!r}, which is not installed. "
-            "Install it with: pip install mertools[emotion2vec]"
+            "Install it with: pip install mertools[funasr]"
         ) from error
 
 

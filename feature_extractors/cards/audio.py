@@ -103,7 +103,7 @@ AUDIO: dict[str, Card] = {
         dim=768,
         licence="FunASR model licence",
         training_data="Mix (EN)",
-        needs="the extra: pip install mertools[emotion2vec]",
+        needs="the extra: pip install mertools[funasr]",
         recipes=same({"layer": "last", "utterance": "mean"}),
     ),
     "whisper-base": _whisper("whisper-base", "Whisper-base", "whisper-base", 512, 72_593_920),
