@@ -65,7 +65,8 @@ def test_a_corpus_becomes_a_feature_file(name: str, recipe: str, clips: list[Cli
     assert features.utterance.shape == (4, DIMS.get(name, 16)) and np.isfinite(features.utterance).all()
     assert not np.allclose(features.utterance[0], features.utterance[1]), "the sound decides"
     again = build(AUDIO[name], encoder.settings)
-    again.load("cpu")
+    for one in (encoder, again):
+        one.load("cpu")
     np.testing.assert_array_equal(encoded(again, clips[1]), encoded(encoder, clips[1]))
     (encoding,) = again.encode([again.prepare(clips[1])])
     assert (encoding.times is None) == ((name, recipe) in WITHOUT_TIMES)

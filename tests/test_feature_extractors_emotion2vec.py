@@ -47,7 +47,7 @@ def test_frames_are_the_model_s(recipe: str, tmp_path: Path) -> None:
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "funasr", None)
-    with pytest.raises(InputError, match=r"'funasr', which is not installed.*pip install mertools\[emotion2vec\]"):
+    with pytest.raises(InputError, match=r"'funasr', which is not installed.*pip install mertools\[funasr\]"):
         loaded(tiny_audio.emotion2vec(tmp_path))
 
 
