@@ -69,7 +69,7 @@ def test_all_in_one_run(tiny_sources: Mapping[str, str], frame_clips: list[Clip]
     for outcome, one in zip(outcomes, encoders, strict=True):
         assert [row.status for row in outcome.rows] == ["ok", "ok", "missing"]
         assert outcome.rows[-1].reason == "no video"
-        (wanted,) = encode(one, everything[:1])
+        (wanted,) = encode(encoder(one.name, tiny_sources), everything[:1])
         stored = read_features(outcome.path).utterance[0]
         np.testing.assert_allclose(stored, wanted.frames.reshape(-1, len(stored)).mean(axis=0), atol=1e-5)
 
