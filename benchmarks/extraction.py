@@ -201,14 +201,14 @@ def large_networks(folder: Path, clips: Sequence[Clip]) -> dict[str, str]:
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]), encoding="utf-8")
     speech = {"feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True}
-    image = {**large, "patch_size": 14, "image_size": 224}
+    image = {**large, "patch_size": 14, "image_size": 224, "projection_dim": 768}
     parts = {
         "hubert-large": [
             library.HubertModel(library.HubertConfig(**large, **speech)),
             library.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True),
         ],
         "clip-large": [
-            library.CLIPModel(library.CLIPConfig(vision_config=image, text_config={}, projection_dim=768)),
+            library.CLIPVisionModelWithProjection(library.CLIPVisionConfig(**image)),
             library.CLIPImageProcessor(),
         ],
         "roberta-large": [
