@@ -407,7 +407,7 @@ class FeatureReader:
 
         Raises InputError for a clip that the file does not have.
         """
-        rows = np.array([self._row(name) for name in names], dtype=np.int64)
+        rows = np.array(list(map(self._row, names)), dtype=np.int64)
         vectors, mask = self._vectors[rows].astype(np.float32, copy=False), self._is_ok[rows]
         vectors[~mask] = 0
         return vectors, mask
@@ -430,9 +430,10 @@ class FeatureReader:
         return replace(head, frames=arrays["frames"], times=arrays.get("times"), outputs=outputs)
 
     def _row(self, name: str) -> int:
-        if name not in self._row_of_name:
-            raise InputError(f"{self.path} has no clip {name!r}.")
-        return self._row_of_name[name]
+        try:
+            return self._row_of_name[name]
+        except KeyError:
+            raise InputError(f"{self.path} has no clip {name!r}.") from None
 
 
 class FrameReader(FeatureReader):

@@ -367,6 +367,20 @@ def test_the_best_row_of_a_clip_counts_in_a_merge(tmp_path: Path) -> None:
     assert read_features(tmp_path / "three.h5").status == ("ok",)
 
 
+def test_a_merge_that_is_stopped_leaves_its_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write(tmp_path / "a.h5", range(5))
+    write(tmp_path / "b.h5", range(5, 9))
+    before = (tmp_path / "a.h5").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(feature_store, "_copy", stopped)
+        merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
 @pytest.mark.parametrize(
     ("part", "value"), [("revision", "2"), ("recipe", "sum"), ("noise", "musan"), ("level", "frame"), ("columns", ())]
 )
