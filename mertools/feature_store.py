@@ -13,7 +13,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -42,9 +41,8 @@ UTF-8. Strings of variable length would take longer to read than the vectors bes
 COPY_BYTES = 1 << 25
 """How much of an array is in memory at once while files are merged or checked."""
 
-READ_BYTES, READERS = 1 << 22, 4
-"""How much of the vectors a thread reads at once, for what fits the processor's cache is checked there; and how many
-threads read."""
+READ_BYTES = 1 << 22
+"""How much of the vectors is checked at once: what fits the processor's cache."""
 
 SHARD_NAME = re.compile(r"^\d{8}\.h5$")
 
@@ -339,7 +337,7 @@ def _frame_faults(file: h5py.File) -> Iterator[str]:
 
 
 def read_features(path: Path) -> Features:
-    """The utterance level of a feature file, whole in memory.
+    """The utterance level of a feature file, whole in memory: in float32, in the pages that cache the file already.
 
     Raises InputError for a file that is absent, unfinished, damaged or of another schema, and for NaN or infinity in a
     row that claims to be `ok`.
@@ -348,8 +346,8 @@ def read_features(path: Path) -> Features:
     with _open(path) as file:
         names, status, reason = (tuple(_texts(file, dataset)) for dataset in ("names", "status", "reason"))
         mask = _is_ok(file)
-        utterance, finite = _read_vectors(path, file[UTTERANCE])
-    bad = mask & ~finite
+        utterance = _mapped(path, file[UTTERANCE], "c").astype(np.float32, copy=False)  # (N, D)
+    bad = mask & ~_are_finite(utterance)
     if bad.any():
         raise InputError(
             f"{path}: clip {names[int(bad.argmax())]!r} holds NaN or infinity although its status is ok. "
@@ -734,43 +732,28 @@ def _is_ok(file: h5py.File) -> np.ndarray:
     return is_ok[file["status"][:]]
 
 
-def _mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
-    """`dataset` as a memory-mapped array, of which rows are read far faster than through HDF5."""
+def _mapped(path: Path, dataset: h5py.Dataset, mode: str = "r") -> np.ndarray:
+    """`dataset` as a memory-mapped array, far faster than through HDF5: it lies in the file in one piece.
+
+    With mode `c` it may be written; what is written stays in memory.
+    """
     if not dataset.size:
         return np.empty(dataset.shape, dataset.dtype)
-    return np.memmap(path, dataset.dtype, "r", dataset.id.get_offset(), dataset.shape)
+    return np.asarray(np.memmap(path, dataset.dtype, mode, dataset.id.get_offset(), dataset.shape))
 
 
-def _read_vectors(path: Path, dataset: h5py.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of `dataset` (N, D) as float32, and which of them are finite, (N,) bool.
-
-    Read past HDF5, which lets one thread in at a time: the rows lie in the file one after the other.
-    """
-    vectors, finite = np.empty(dataset.shape, np.float32), np.ones(len(dataset), dtype=bool)
-    if not dataset.size:
-        return vectors, finite
-    offset, row_bytes = dataset.id.get_offset(), dataset.dtype.itemsize * dataset.shape[1]
-    step, ones = max(1, READ_BYTES // row_bytes), np.ones(dataset.shape[1], np.float32)
-
-    def read(begin: int) -> None:
-        piece = vectors[begin : begin + step]
-        stored = piece if dataset.dtype == piece.dtype else np.empty(piece.shape, dataset.dtype)
-        with path.open("rb", buffering=0) as file:
-            file.seek(offset + begin * row_bytes)
-            if file.readinto(stored.view(np.uint8).data) < stored.nbytes:
-                raise InputError(f"{path} ends before its vectors do. Remove it and extract the feature again.")
-        if stored is not piece:
-            piece[:] = stored
-        # A sum is finite only if all its terms are; the few that overflow are looked at one by one. As a product it
-        # takes a third of the time.
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite[begin : begin + step] = np.isfinite(piece @ ones)
-
-    with ThreadPoolExecutor(READERS) as threads:
-        list(threads.map(read, range(0, len(vectors), step)))
+def _are_finite(vectors: np.ndarray) -> np.ndarray:
+    """Which rows of `vectors` (N, D) hold neither NaN nor infinity, (N,) bool."""
+    ones, finite = np.ones(vectors.shape[1], np.float32), np.ones(len(vectors), dtype=bool)
+    step = max(1, READ_BYTES // max(vectors[:1].nbytes, 1))
+    # A sum is finite only if all its terms are, and as a product it takes a third of the time; the few rows whose sum
+    # overflows are looked at one by one.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for begin in range(0, len(vectors), step):
+            finite[begin : begin + step] = np.isfinite(vectors[begin : begin + step] @ ones)
     doubtful = np.flatnonzero(~finite)
     finite[doubtful] = np.isfinite(vectors[doubtful]).all(axis=1)
-    return vectors, finite
+    return finite
 
 
 @dataclass(frozen=True)
