@@ -24,7 +24,8 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python benchmarks/store.py --folder demo/benchmark
+	$(BIN)/python benchmarks/demo.py --out demo/benchmark
 
 clean:
 	rm -rf demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feature_extractors import probe
 from feature_extractors.probe import FACE_COUNTS, SOUND_SECONDS, faces, sound, write_probe
 from mertools.__main__ import dispatch
 from mertools.commands.features_fingerprint import fingerprint
 from mertools.errors import InputError
 from mertools.faces import read_crops
-from mertools.media import read_audio
+from mertools.media import MissingMedium, read_audio
 
 
 def test_the_probe_is_the_same_everywhere() -> None:
@@ -75,3 +76,12 @@ def test_what_is_rounding_does_not_show() -> None:
 def test_an_unknown_feature_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'egemaps'"):
         dispatch(["features", "fingerprint", "egemap"])
+
+
+def test_an_encoder_that_the_probe_has_nothing_for_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing_to_read(*_: object) -> None:
+        raise MissingMedium("no video")
+
+    monkeypatch.setattr(probe, "answer", nothing_to_read)
+    with pytest.raises(InputError, match=r"egemaps has no fingerprint: the probe holds face crops.*\(no video\)"):
+        dispatch(["features", "fingerprint", "egemaps"])

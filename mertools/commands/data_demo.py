@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mertools.commands.command_line import make_parser, positive
+from mertools.commands.display import clip_progress
 
 DESCRIPTION = """\
 Generate a corpus of short clips: drawn faces that speak Mandarin and English, with subtitles, speakers and emotions.
@@ -30,37 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, metavar="N", help="processes to use (default: one a CPU core)")
     options = parser.parse_args(arguments)
 
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from feature_extractors.runner import default_workers
     from mertools.corpus import read_manifest
     from mertools.prepare.demo_corpus import generate
 
-    console = Console(stderr=True)
-    columns = (TextColumn("generating"), BarColumn(bar_width=24), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=options.clips)
-        reused = None
+    begin, reused = time.monotonic(), None
+    with clip_progress("generating") as progress:
 
         def tell(done: int, total: int) -> None:
             nonlocal reused
             reused = done if reused is None else reused
-            bar.update(task, completed=done, total=total)
+            progress(done, total, 0)
 
-        begin = time.monotonic()
         workers = options.workers or default_workers()
         manifest = generate(options.out, options.clips, options.seed, workers, tell)
-        seconds = time.monotonic() - begin
+    seconds = time.monotonic() - begin
 
     corpus = read_manifest(manifest)
     counts = Counter(clip.split for clip in corpus.clips)

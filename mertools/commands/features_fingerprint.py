@@ -13,6 +13,8 @@ from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import card
 from mertools.commands.command_line import make_parser
 from mertools.commands.display import print_table
+from mertools.errors import InputError
+from mertools.media import MissingMedium
 
 VALUES = 8
 """Components of a vector that are shown: evenly spaced, the first and the last among them."""
@@ -49,7 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     encoder = build(asked, settings)
     encoder.load(options.device)
     with tempfile.TemporaryDirectory() as folder:
-        vectors = answer(encoder, write_probe(Path(folder), asked.modality))
+        try:
+            vectors = answer(encoder, write_probe(Path(folder), asked.modality))
+        except MissingMedium as error:
+            raise InputError(
+                f"{asked.name} has no fingerprint: the probe holds face crops, sounds and a sentence ({error})."
+            ) from None
     origin = {"feature": asked.name, "source": encoder.source, "revision": encoder.revision, "recipe": options.recipe}
     print_table(["what", "value"], origin.items())
     sys.stdout.write("\n")

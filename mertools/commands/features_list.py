@@ -53,5 +53,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _facts(card: Card) -> list[str]:
-    parameters = f"{card.parameters / 1e6:.4g} M" if card.parameters else ""
+    parameters = f"{card.parameters / 1e6:,.0f} M" if card.parameters else ""
     return [card.modality, card.name, card.label, str(card.dim), parameters, card.source, card.licence, card.needs]
