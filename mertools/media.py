@@ -531,7 +531,8 @@ def write_clip(
 
     `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
     H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
-    [-1, 1]. The file appears under its name when it is complete; the same input gives the same bytes.
+    [-1, 1]. The file appears under its name when it is complete. The same input gives
+    the same sound and, but for x264's rare other choice of bits (docs/log.md), the same picture bit for bit.
 
     Raises ValueError where `frames` yields nothing or images of other shapes.
     """
@@ -576,7 +577,8 @@ def _encode(
                 sounds = _sound_frames(samples, sample_rate)
         if image.shape != shape:
             raise ValueError(f"frame {index} is {image.shape}, the first one {shape}: a clip has one size")
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        # On one thread, as all else here: nothing may depend on timing.
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
         frame.pts, frame.time_base = index, 1 / frames_per_second
         container.mux(video.encode(frame))
         # Sound follows its picture closely, so that the muxer need not hold a whole stream to interleave the two.
