@@ -49,6 +49,10 @@ FORMATS_THAT_STATE_DURATION = {"mov", "matroska", "avi", "flv", "wav", "flac", "
 FRAMES_KEPT_BYTES = 256 * 2**20
 """How much of a file's decoded video `decoding_once` keeps: 7 s in 1280 x 720 at 25 frames a second."""
 
+SAME_BITS = {"threads": "1", "x264-params": "mbtree=0"}
+"""What makes x264's output depend on its input alone: it depends on the number of threads, and x264's AVX-512 code for
+its macroblock tree reads memory that nobody has written."""
+
 T = TypeVar("T")
 
 _kept: ContextVar[dict[Hashable, Any] | None] = ContextVar("kept", default=None)
@@ -563,8 +567,7 @@ def _encode(
         image = _even(image)
         if video is None:
             shape = image.shape
-            # One thread: x264's output depends on their number.
-            options = {"preset": "veryfast", "crf": "18", "threads": "1", "flags": "+bitexact"}
+            options = {"preset": "veryfast", "crf": "18", "flags": "+bitexact", **SAME_BITS}
             video = container.add_stream("libx264", rate=frames_per_second, options=options)
             video.height, video.width, video.pix_fmt = shape[0], shape[1], "yuv420p"
             video.codec_context.time_base = 1 / frames_per_second
@@ -576,7 +579,6 @@ def _encode(
                 sounds = _sound_frames(samples, sample_rate)
         if image.shape != shape:
             raise ValueError(f"frame {index} is {image.shape}, the first one {shape}: a clip has one size")
-        # On one thread, as all else here: nothing may depend on timing.
         frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
         frame.pts, frame.time_base = index, 1 / frames_per_second
         container.mux(video.encode(frame))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -542,6 +545,31 @@ def test_a_clip_whose_clock_starts_late_starts_at_zero(tmp_path: Path) -> None:
 def test_the_same_input_gives_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     write_clip(tmp_path / "again.mp4", iter(pictures(50)), 25, tone(2))
     assert (tmp_path / "again.mp4").read_bytes() == clip.read_bytes()
+
+
+NOISE_HASHED = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from mertools.media import write_clip
+write_clip(Path(sys.argv[1]), np.random.default_rng(0).integers(0, 256, (10, 144, 176, 3), dtype=np.uint8), 25)
+print(hashlib.sha256(Path(sys.argv[1]).read_bytes()).hexdigest())
+"""
+
+
+def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
+    """Under glibc MALLOC_PERTURB_ fills what is allocated; elsewhere it does nothing."""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", NOISE_HASHED, str(tmp_path / "clip.mp4")],
+            env=os.environ | {"MALLOC_PERTURB_": fill},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for fill in ("0", "1", "170")
+    }
+    assert len(digests) == 1
 
 
 def test_a_failed_writer_leaves_the_old_file_alone(tmp_path: Path) -> None:

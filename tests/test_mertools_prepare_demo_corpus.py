@@ -58,7 +58,7 @@ def digest(clips: list[DemoClip]) -> str:
 
 
 def test_the_draws_of_a_version_never_change() -> None:
-    assert (GENERATOR_VERSION, digest(draw_clips(24, seed=7))) == (1, "73eee8e9fe61aeb1"), (
+    assert (GENERATOR_VERSION, digest(draw_clips(24, seed=7))) == (2, "10c253351c6c74b7"), (
         "a change here is a new version"
     )
 
@@ -130,7 +130,7 @@ def test_the_folder_is_what_the_manifest_says(folder: Path) -> None:
     corpus = read_manifest(folder / "manifest.csv")
     drawn = draw_clips(COUNT, 0)
     assert (
-        corpus.notice == NOTICE == "Generated demo corpus, version 1: a test of machinery, not of emotion recognition."
+        corpus.notice == NOTICE == "Generated demo corpus, version 2: a test of machinery, not of emotion recognition."
     )
     assert corpus.splits == ("train", "semi", "noise")
     for clip, plan in zip(corpus.clips, drawn, strict=True):
@@ -187,7 +187,7 @@ def test_a_second_call_keeps_everything_and_an_interrupted_one_continues(folder:
 def test_a_folder_with_something_else_is_refused(folder: Path, tmp_path: Path) -> None:
     before = modified(folder)
     with pytest.raises(
-        InputError, match=r"of version 1, clips 12, seed 0, asked for .* clips 12, seed 1\. Choose another"
+        InputError, match=r"of version 2, clips 12, seed 0, asked for .* clips 12, seed 1\. Choose another"
     ):
         generate(folder, COUNT, seed=1)
     with pytest.raises(InputError, match=r"clips 12, seed 0, asked for .* clips 13"):

@@ -14,7 +14,7 @@ from mertools.errors import InputError
 from mertools.report.page import write_report
 
 LABELS = ["neutral", "angry", "happy"]
-NOTICE = "Generated demo corpus, version 1: a test of machinery."
+NOTICE = "Generated demo corpus, version 2: a test of machinery."
 HOSTILE = [
     '<script>document.title = "taken"</script>',
     "\"quoted\" & 'single' {{ 7 * 7 }}",

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mertools.report.tables import print_table, results_table, system_name, to_markdown, to_rich, to_tsv
 
-NOTICE = "Generated demo corpus, version 1."
+NOTICE = "Generated demo corpus, version 2."
 
 
 def score(split: str, metric: str, value: float, estimate: str = "test", **more: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ FOOTNOTES = [
 
 def test_markdown_is_the_papers_layout_with_the_best_in_bold(result):
     assert to_markdown(results_table(result, LABELS)).splitlines() == [
-        "> **Generated demo corpus, version 1.**",
+        "> **Generated demo corpus, version 2.**",
         "",
         "| System | Train&Val WAF | Train&Val ACC | MER-SEMI WAF | MER-SEMI ACC | Average WAF | Average ACC |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -39,7 +39,7 @@ from mertools.prepare.demo_speech import Prosody, Voice
 from mertools.prepare.draws import dealt
 from mertools.randomness import generator, seed_for
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Rises with any change to what is generated: other versions are other corpora."""
 
 NOTICE = f"Generated demo corpus, version {GENERATOR_VERSION}: a test of machinery, not of emotion recognition."
