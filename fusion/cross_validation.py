@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from fusion.inputs import IDENTITY, Inputs, Scaler
+from fusion.models.model import FeatureShape, FusionModel
 from fusion.training import Trained, build_network, predict, train
 from mertools.predictions import Predictions
 from mertools.randomness import torch_generator
@@ -23,7 +23,7 @@ class Problem:
     `targets` (len(train),) are class numbers, `folds` (len(train),) the fold each training clip is held out in.
     """
 
-    model: type[nn.Module]
+    model: type[FusionModel]
     inputs: Mapping[str, Inputs]
     train: np.ndarray
     targets: np.ndarray
@@ -35,9 +35,12 @@ class Problem:
     device: str
 
     @property
-    def dims(self) -> dict[str, int]:
-        """The dimension of each feature by name."""
-        return {name: feature.values.shape[1] for name, feature in self.inputs.items()}
+    def shapes(self) -> dict[str, FeatureShape]:
+        """What the model is told of each feature, by name."""
+        return {
+            name: FeatureShape(feature.provenance.modality, feature.values.shape[1])
+            for name, feature in self.inputs.items()
+        }
 
     def only(self, names: Iterable[str]) -> Problem:
         """The same clips, folds and settings with the features `names` alone."""
@@ -73,7 +76,7 @@ def cross_validate(problem: Problem, configuration: Mapping[str, Any]) -> CrossV
         scaler = Scaler.fit(problem.inputs, inside) if problem.scaled else IDENTITY
         batch = scaler.batch(problem.inputs, problem.device)
         network = build_network(
-            problem.model, problem.dims, problem.classes, configuration, problem.seed, *names, f"fold {fold}"
+            problem.model, problem.shapes, problem.classes, configuration, problem.seed, *names, f"fold {fold}"
         ).to(problem.device)
         trained = train(
             network,
@@ -83,6 +86,7 @@ def cross_validate(problem: Problem, configuration: Mapping[str, Any]) -> CrossV
             problem.targets[problem.folds == fold],
             problem.classes,
             float(configuration["learning_rate"]),
+            float(configuration["dropout"]),
             problem.epochs,
             torch_generator(problem.seed, "training", *names, f"fold {fold}"),
         )

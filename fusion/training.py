@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from fusion.inputs import Batch
-from fusion.models.attention import Fused
+from fusion.models.model import FeatureShape, Fused, FusionModel
 from mertools.metrics import confusion_matrix, waf
 from mertools.randomness import torch_generator
 
@@ -25,20 +25,21 @@ WEIGHT_DECAY = 1e-5
 class Trained:
     """A network at its best epoch, with the held-out score that chose the epoch and the held-out outputs."""
 
-    network: nn.Module
+    network: FusionModel
     epoch: int
     waf: float
     held_out: Fused
 
 
 def train(
-    network: nn.Module,
+    network: FusionModel,
     batch: Batch,
     targets: Tensor,
     held_out_batch: Batch,
     held_out_targets: np.ndarray,
     classes: int,
     learning_rate: float,
+    dropout: float,
     epochs: int,
     generator: torch.Generator,
 ) -> Trained:
@@ -52,15 +53,14 @@ def train(
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
     best_waf, best_epoch, best_state = -1.0, 0, {}
     for epoch in range(epochs):
-        network.train()
         order = torch.randperm(len(targets), generator=generator).to(device)
         shuffled, shuffled_targets = batch.rows(order), targets[order]
         for begin in range(0, len(targets), BATCH_SIZE):
             part = slice(begin, begin + BATCH_SIZE)
             rows = shuffled.rows(part)
-            shape = len(shuffled_targets[part]), len(batch.features), network.hidden
-            uniform = torch.rand(shape, generator=generator).to(device)
-            fused = network(rows.features, rows.masks, uniform)
+            uniform = torch.rand((len(shuffled_targets[part]), network.dropped), generator=generator)
+            keep = ((uniform >= dropout) / (1 - dropout)).to(device)
+            fused = network(rows.features, rows.masks, keep)
             loss = functional.cross_entropy(fused.logits, shuffled_targets[part])
             optimiser.zero_grad()
             loss.backward()
@@ -75,22 +75,21 @@ def train(
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, batch: Batch) -> Fused:
+def predict(network: FusionModel, batch: Batch) -> Fused:
     """The network's outputs for all clips of `batch`, without dropout."""
-    network.eval()
     return network(batch.features, batch.masks)
 
 
 def build_network(
-    model: type[nn.Module],
-    dims: Mapping[str, int],
+    model: type[FusionModel],
+    shapes: Mapping[str, FeatureShape],
     classes: int,
     configuration: Mapping[str, Any],
     seed: int,
     *names: str,
-) -> nn.Module:
+) -> FusionModel:
     """A network of `model` whose initial weights are a function of (seed, names) alone."""
     with torch.random.fork_rng(devices=[]):
         # torch.nn initialises from the global generator; nothing else may notice.
         torch.manual_seed(torch_generator(seed, "initial weights", *names).initial_seed())
-        return model(dims, classes, hidden=int(configuration["hidden"]), dropout=float(configuration["dropout"]))
+        return model(shapes, classes, int(configuration["hidden"]))
