@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fused_batch import BATCH, HIDDEN, SHAPES, in_numpy, make_batch, make_model
+from fused_batch import BATCH, CLASSES, HIDDEN, SHAPES, in_numpy, make_batch, make_model
 
 from fusion.models.attention import Attention
 
@@ -48,6 +48,13 @@ def test_a_feature_that_is_lacking_is_as_if_it_had_never_been() -> None:
     logits, weights = by_hand(state, [arrays["a"][1], arrays["t"][1]])
     np.testing.assert_allclose(fused.logits[1].numpy(), logits, rtol=0, atol=1e-6)
     np.testing.assert_allclose(fused.weights[1].numpy(), [weights[0], 0, weights[1]], rtol=0, atol=1e-6)
+
+
+def test_a_clip_that_lacks_everything_gets_the_bias() -> None:
+    model = make_model(Attention, SHAPES[18])
+    features, masks = make_batch(SHAPES[18])
+    fused = model(features, {name: torch.zeros_like(mask) for name, mask in masks.items()})
+    torch.testing.assert_close(fused.logits, model.head.bias.expand(BATCH, CLASSES))
 
 
 def test_dropout_acts_on_the_projections() -> None:

@@ -110,7 +110,7 @@ def test_dropout_decides_about_every_component(model: type[FusionModel], count: 
     assert not keep.grad[[0, 2, 3]].any()
 
 
-@pytest.mark.parametrize("name", ["attention"])
+@pytest.mark.parametrize("name", ["attention", "concat"])
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_weights_sum_to_one_over_what_is_there(name: str, data: st.DataObject) -> None:
