@@ -27,7 +27,7 @@ def by_hand(
     """Logits (B, C) and attention (B, branches) of `read`, what each branch reads; `keep` multiplies it, its last the
     concatenated branches."""
     keep = keep or [np.ones(1)] * (len(read) + 1)
-    h = [three_layers(state, f"encoders.{n}", x * kept) for n, (x, kept) in enumerate(zip(read, keep[:-1], strict=True))]
+    h = [three_layers(state, f"encoders.{n}", x * keep[n]) for n, x in enumerate(read)]
     hidden = three_layers(state, "attention.0", np.concatenate(h, axis=1) * keep[-1])
     attention = hidden @ state["attention.1.weight"].T + state["attention.1.bias"]
     z = sum(attention[:, [n]] * branch for n, branch in enumerate(h))
@@ -53,8 +53,8 @@ def test_the_network_is_the_released_graph(letters: str, count: int) -> None:
     logits, attention = by_hand(in_numpy(model.state_dict()), [arrays[name] for name in names])
     np.testing.assert_allclose(fused.logits.numpy(), logits, rtol=0, atol=1e-6)
     for column, name in enumerate(shapes):
-        branches = [n for n, branch in enumerate(names) if branch == name]
-        np.testing.assert_allclose(fused.weights[:, column].numpy(), attention[:, branches].sum(axis=1), rtol=0, atol=1e-6)
+        weight = attention[:, [n for n, branch in enumerate(names) if branch == name]].sum(axis=1)
+        np.testing.assert_allclose(fused.weights[:, column].numpy(), weight, rtol=0, atol=1e-6)
 
 
 def test_it_has_as_many_parameters_as_the_released_network() -> None:

@@ -26,9 +26,7 @@ def test_concat_is_projections_one_layer_and_a_classifier(count: int) -> None:
         blocks.append(h * keep[:, number * HIDDEN : (number + 1) * HIDDEN].numpy() * masks[name].numpy()[:, None])
     z = np.maximum(0, np.concatenate(blocks, axis=1) @ state["mix.weight"].T + state["mix.bias"])
     np.testing.assert_allclose(fused.embedding.numpy(), z, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(
-        fused.logits.numpy(), z @ state["head.weight"].T + state["head.bias"], rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(fused.logits.numpy(), z @ state["head.weight"].T + state["head.bias"], rtol=0, atol=1e-6)
 
 
 def test_weights_are_uniform_over_what_a_clip_has() -> None:

@@ -50,6 +50,30 @@ def test_a_stack_under_vmap_is_each_network_alone(model: type[FusionModel], coun
 
 
 @every_model
+def test_a_stack_learns_as_each_network_alone(model: type[FusionModel]) -> None:
+    """The gradients of a stack, each network on features of its own (the scaling differs by fold)."""
+    members = [make_model(model, SHAPES[3], seed) for seed in range(4)]
+    features, masks = make_batch(SHAPES[3])
+    stacked = {name: torch.stack([values * (n + 1) for n in range(4)]) for name, values in features.items()}
+    keep = 2.0 * (torch.rand(4, BATCH, members[0].dropped) < 0.5)
+    targets = torch.randint(CLASSES, (4, BATCH))
+    parameters, _ = torch.func.stack_module_state(members)
+
+    def loss(
+        parameters: dict, features: dict[str, torch.Tensor], keep: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:
+        fused = torch.func.functional_call(members[0], parameters, (features, masks, keep))
+        return torch.nn.functional.cross_entropy(fused.logits, targets)
+
+    gradients = torch.vmap(torch.func.grad(loss))(parameters, stacked, keep, targets)
+    for place, member in enumerate(members):
+        logits = member({name: values[place] for name, values in stacked.items()}, masks, keep[place]).logits
+        torch.nn.functional.cross_entropy(logits, targets[place]).backward()
+        for name, parameter in member.named_parameters():
+            torch.testing.assert_close(gradients[name][place], parameter.grad)
+
+
+@every_model
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_what_a_clip_lacks_has_no_influence(model: type[FusionModel], data: st.DataObject) -> None:

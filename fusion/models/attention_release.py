@@ -42,9 +42,7 @@ class AttentionRelease(FusionModel):
         self.dropped_parts = [*(features[name].dim for name in self.branches), width]
         self.dropped = sum(self.dropped_parts)
 
-    def forward(
-        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None
-    ) -> Fused:
+    def forward(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None) -> Fused:
         """Fuse a batch, see `FusionModel.forward`."""
         read = [features[name] for name in self.branches]
         mask = torch.stack([masks[name] for name in self.branches], dim=1)  # (B, branches)

@@ -26,9 +26,7 @@ class Concat(FusionModel):
         self.head = nn.Linear(hidden, classes)
         self.dropped = len(features) * hidden
 
-    def forward(
-        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None
-    ) -> Fused:
+    def forward(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None) -> Fused:
         """Fuse a batch, see `FusionModel.forward`."""
         mask = self.mask(masks)
         h = self.projections([features[name] for name in self.features], mask, keep)  # (B, F, hidden)

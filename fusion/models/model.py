@@ -53,9 +53,7 @@ class FusionModel(nn.Module):
         super().__init__()
         self.features = tuple(features)
 
-    def forward(
-        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None
-    ) -> Fused:
+    def forward(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None) -> Fused:
         """Fuse a batch.
 
         `features` holds (B, D) by name, `masks` (B,) booleans, False where the clip lacks the feature, whose values are
