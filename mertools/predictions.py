@@ -1,4 +1,4 @@
-"""predictions.csv, out_of_fold.csv and the challenge's submission files: the only place that reads or writes them."""
+"""predictions.csv, out_of_fold.csv and ranking.csv: the only place that reads or writes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 from mertools.clip import Clip
 from mertools.emotions import LabelSet
 from mertools.errors import InputError
+
+# Where run_fusion.py looks for it.
+from mertools.submissions import write_submission as write_submission
 
 
 @dataclass(frozen=True)
@@ -91,45 +94,6 @@ def write_out_of_fold(
     """Write out_of_fold.csv: the same for training clips, each by the fold that did not see it, with fold and label."""
     head = [[clip.name, clip.split, fold, clip.label] for clip, fold in zip(clips, folds, strict=True)]
     _write(path, ["name", "split", "fold", "label"], head, predictions, labels)
-
-
-def write_submission(path: Path, names: Sequence[str], classes: np.ndarray, labels: LabelSet) -> None:
-    """Write the MER2024 submission of one split, `name,discrete`, and check it as the scorer would read it.
-
-    The labels are spelled as the challenge's label files spell them (`surprise`), names are unique and complete.
-    """
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["name", "discrete"])
-        writer.writerows((name, labels.names[number]) for name, number in zip(names, classes, strict=True))
-    check_submission(path, names, labels)
-
-
-def check_submission(path: Path, names: Sequence[str], labels: LabelSet) -> None:
-    """Refuse a submission that the scorer would misread.
-
-    Raises InputError for another header, a label outside the set (in another spelling too), a name twice, a name that
-    was not asked for and a name that is lacking.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    if header != ["name", "discrete"]:
-        raise InputError(f"{path}: the header is {','.join(header)!r}, the challenge wants 'name,discrete'.")
-    seen: set[str] = set()
-    wanted = set(names)
-    for number, row in enumerate(rows, start=2):
-        if len(row) != 2:
-            raise InputError(f"{path}, row {number}: {len(row)} cells, wanted name and discrete.")
-        name, label = row
-        if label not in labels.names:
-            raise InputError(f"{path}, row {number}: label {label!r} is not one of {', '.join(labels.names)}.")
-        if name in seen:
-            raise InputError(f"{path}, row {number}: clip {name!r} stands there twice.")
-        if name not in wanted:
-            raise InputError(f"{path}, row {number}: clip {name!r} is not among the clips to be predicted.")
-        seen.add(name)
-    if wanted - seen:
-        raise InputError(f"{path} lacks {len(wanted - seen)} of {len(wanted)} clips (first: {min(wanted - seen)}).")
 
 
 def write_ranking(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

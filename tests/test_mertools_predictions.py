@@ -1,4 +1,4 @@
-"""Prediction files and submissions."""
+"""Prediction files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 from mertools.predictions import (
     Predictions,
-    check_submission,
     read_predictions,
     write_out_of_fold,
     write_predictions,
-    write_submission,
 )
 
 CLIPS = [Clip("样本,1", split="semi", label="surprise"), Clip('say "hi"', split="noise", label="sad")]
@@ -60,28 +58,3 @@ def test_reading_refuses_other_labels_and_absent_files(tmp_path: Path) -> None:
         read_predictions(tmp_path / "predictions.csv", LabelSet(("a", "b")))
     with pytest.raises(InputError, match="no file of predictions"):
         read_predictions(tmp_path / "absent.csv", MER2024)
-
-
-def test_a_submission_is_spelled_as_the_rules_spell_it(tmp_path: Path) -> None:
-    path = tmp_path / "submission-semi.csv"
-    write_submission(path, PREDICTIONS.names, PREDICTIONS.classes, MER2024)
-    assert path.read_text(encoding="utf-8") == 'name,discrete\n"样本,1",surprise\n"say ""hi""",angry\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "header"),
-        ("name,label\na,sad\n", "the challenge wants 'name,discrete'"),
-        ("name,discrete\na,surprised\nb,sad\n", "row 2: label 'surprised' is not one of"),
-        ("name,discrete\na,sad\na,sad\n", "row 3: clip 'a' stands there twice"),
-        ("name,discrete\na,sad\nc,sad\n", "row 3: clip 'c' is not among the clips"),
-        ("name,discrete\na,sad\n", r"lacks 1 of 2 clips \(first: b\)"),
-        ("name,discrete\na,sad,1\n", "row 2: 3 cells"),
-    ],
-)
-def test_a_submission_the_scorer_would_misread_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "submission.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        check_submission(path, ["a", "b"], MER2024)
