@@ -1,4 +1,4 @@
-"""Pure functions from labels and predictions to scores, with bootstrap intervals.
+"""Pure functions from labels and predictions to scores.
 
 Labels are class numbers of a LabelSet. All scores are fractions. The challenge ranks by the weighted average F1 (WAF)
 and reports accuracy beside it (MER2024 §3.4).
@@ -6,12 +6,13 @@ and reports accuracy beside it (MER2024 §3.4).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mertools.randomness import generator
+if TYPE_CHECKING:
+    from mertools.intervals import Estimate
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -48,14 +49,15 @@ def uar(confusion: np.ndarray) -> np.ndarray:
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"waf": waf, "acc": acc, "uar": uar}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its bootstrap interval at 95 %, and the number of clips it was computed on."""
+def metric_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of a classifier of `labels`: those of METRICS, then the F1 of each class as `f1_<class>`."""
+    return (*METRICS, *(f"f1_{label}" for label in labels))
 
-    value: float
-    low: float
-    high: float
-    n: int
+
+def all_scores(confusion: np.ndarray) -> np.ndarray:
+    """Every metric at once, in the order of `metric_names`; (..., C, C) to (..., M)."""
+    summaries = [score(confusion)[..., np.newaxis] for score in METRICS.values()]
+    return np.concatenate([*summaries, class_f1(confusion)], axis=-1)
 
 
 def estimate(
@@ -67,24 +69,11 @@ def estimate(
     folds: np.ndarray | None = None,
     resamples: int = 1000,
 ) -> Estimate:
-    """The score named `metric` with a percentile bootstrap interval over clips.
+    """One metric of METRICS as `mertools.intervals.estimates` gives it."""
+    from mertools.intervals import estimates
 
-    With `folds` (N,) the score is the mean of the folds' scores, as in the challenge's cross-validation, and clips are
-    drawn again within each fold. `truth` and `predicted` are (N,) class numbers.
-    """
-    score = METRICS[metric]
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    folds = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
-    values, resampled = [], []
-    for fold in np.unique(folds):
-        confusion = confusion_matrix(truth[folds == fold], predicted[folds == fold], classes)
-        values.append(float(score(confusion)))
-        # Drawing n clips with replacement is drawing their cells of the confusion matrix from a multinomial.
-        n = int(confusion.sum())
-        draws = generator(seed, "bootstrap", metric, int(fold)).multinomial(n, confusion.ravel() / n, size=resamples)
-        resampled.append(score(draws.reshape(resamples, classes, classes)))
-    low, high = np.quantile(np.mean(resampled, axis=0), [0.025, 0.975])
-    return Estimate(float(np.mean(values)), float(low), float(high), len(truth))
+    labels = [str(number) for number in range(classes)]
+    return estimates(truth, predicted, labels, seed, folds, resamples)[metric]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
