@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +39,27 @@ class Predictions:
 class PredictionFile:
     """The rows of predictions.csv or out_of_fold.csv as arrays.
 
-    `truth` (N,) and `classes` (N,) are class numbers, `truth` -1 where the file has no label; `weights` is (N, F).
+    `truth` (N,) and `classes` (N,) are class numbers, `truth` -1 where the file has no label; `folds` (N,) is -1 where
+    it has no fold; `weights` is (N, F).
     """
 
     names: tuple[str, ...]
     splits: tuple[str, ...]
+    folds: np.ndarray
     truth: np.ndarray
     classes: np.ndarray
     probabilities: np.ndarray
     weights: np.ndarray
     features: tuple[str, ...]
+
+    def rows(self, index: np.ndarray) -> PredictionFile:
+        """The rows `index` (M,) in that order."""
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in index),
+            splits=tuple(self.splits[row] for row in index),
+            **{name: getattr(self, name)[index] for name in ("folds", "truth", "classes", "probabilities", "weights")},
+        )
 
 
 def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
@@ -71,6 +82,7 @@ def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
     return PredictionFile(
         names=tuple(row["name"] for row in rows),
         splits=tuple(row["split"] for row in rows),
+        folds=np.array([int(row.get("fold") or -1) for row in rows], dtype=np.int64),
         truth=np.array([labels.index(row["label"]) if row.get("label") else -1 for row in rows], dtype=np.int64),
         classes=np.array([labels.index(row["predicted"]) for row in rows], dtype=np.int64),
         probabilities=_numbers(rows, probabilities),

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mertools.clip import Clip
 from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 
@@ -85,6 +86,19 @@ def write_submission(path: Path, names: Sequence[str], classes: np.ndarray, labe
     if count > 1:
         raise InputError(f"{path} is not written: clip {name!r} is predicted {count} times, wanted each clip once.")
     _write_csv(path, CLASS, [(name, labels.names[number]) for name, number in zip(names, classes, strict=True)])
+
+
+def write_submissions(folder: Path, clips: Sequence[Clip], classes: np.ndarray, labels: LabelSet) -> dict[str, str]:
+    """Write `submission-<split>.csv` for each split of `clips`, whose predicted class numbers are `classes` (N,).
+
+    Returns the files' names by split.
+    """
+    files = {}
+    for split in dict.fromkeys(clip.split for clip in clips):
+        rows = [row for row, clip in enumerate(clips) if clip.split == split]
+        files[split] = f"submission-{split}.csv"
+        write_submission(folder / files[split], [clips[row].name for row in rows], classes[rows], labels)
+    return files
 
 
 def write_open_submission(path: Path, labels: Mapping[str, Sequence[str]], rules: Rules) -> None:

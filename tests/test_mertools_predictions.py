@@ -44,12 +44,16 @@ def test_predictions_and_out_of_fold(tmp_path: Path) -> None:
     assert (second["name"], second["w_minilm"]) == ('say "hi"', "0")
     read = read_predictions(tmp_path / "predictions.csv", MER2024)
     assert read.names == PREDICTIONS.names and read.features == PREDICTIONS.features
-    assert read.classes.tolist() == [5, 1] and read.truth.tolist() == [-1, -1]
+    assert read.classes.tolist() == [5, 1] and read.truth.tolist() == read.folds.tolist() == [-1, -1]
     np.testing.assert_allclose(read.probabilities, PREDICTIONS.probabilities)
     write_out_of_fold(tmp_path / "oof.csv", CLIPS, np.array([0, 4]), PREDICTIONS, MER2024)
     first, second = rows(tmp_path / "oof.csv")
     assert (first["label"], second["fold"]) == ("surprise", "4")
-    assert read_predictions(tmp_path / "oof.csv", MER2024).truth.tolist() == [5, 3]
+    read = read_predictions(tmp_path / "oof.csv", MER2024)
+    assert (read.truth.tolist(), read.folds.tolist()) == ([5, 3], [0, 4])
+    turned = read.rows(np.array([1, 0]))
+    assert (turned.names, turned.folds.tolist()) == (read.names[::-1], [4, 0])
+    np.testing.assert_array_equal(turned.probabilities, read.probabilities[::-1])
 
 
 def test_reading_refuses_other_labels_and_absent_files(tmp_path: Path) -> None:

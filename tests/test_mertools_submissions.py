@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mertools.clip import Clip
 from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 from mertools.submissions import (
@@ -18,6 +19,7 @@ from mertools.submissions import (
     read_candidates,
     write_open_submission,
     write_submission,
+    write_submissions,
 )
 
 CANDIDATES = ("样本,1", 'say "hi"', "c")
@@ -38,6 +40,13 @@ def test_classes_are_spelled_as_the_label_files_spell_them(tmp_path: Path, year:
 def test_classes_of_other_corpora_can_be_written(tmp_path: Path) -> None:
     write_submission(tmp_path / "s.csv", ["a", "b"], np.array([1, 0]), LabelSet(("calm", "upset")))
     assert (tmp_path / "s.csv").read_text() == "name,discrete\na,upset\nb,calm\n"
+
+
+def test_each_split_has_its_file(tmp_path: Path) -> None:
+    clips = [Clip("a", split="semi"), Clip("b", split="noise"), Clip("c", split="semi")]
+    files = write_submissions(tmp_path, clips, np.array([5, 1, 0]), MER2024)
+    assert files == {"semi": "submission-semi.csv", "noise": "submission-noise.csv"}
+    assert (tmp_path / files["semi"]).read_text() == "name,discrete\na,surprise\nc,neutral\n"
 
 
 def test_a_clip_predicted_twice_is_not_written(tmp_path: Path) -> None:
