@@ -14,6 +14,7 @@ VERBS = {
     "extract": ("mertools.commands.extract", "clips -> feature files (also: python extract.py)"),
     "fuse": ("mertools.commands.fuse", "feature files -> scores, predictions, submission (also: python run_fusion.py)"),
     "compare": ("mertools.commands.compare", "is one run better than another on the same clips?"),
+    "ensemble": ("mertools.commands.ensemble", "several runs -> one: a vote of their probabilities"),
     "demo": ("mertools.commands.demo", "generate a corpus and run the main job on it, from clips to a report"),
     "data demo": ("mertools.commands.data_demo", "generate the demo corpus alone"),
     "data import": ("mertools.commands.data_import", "write a manifest for a release of MER2023, 2024, 2025 or 2026"),

@@ -10,10 +10,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mertools
 from mertools.errors import InputError
+
+if TYPE_CHECKING:
+    from mertools.intervals import Estimate
 
 SCHEMA = 1
 RESULT = "result.json"
@@ -63,6 +66,23 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
     temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(path)
     return path
+
+
+def score_rows(split: str, kind: str, estimates: Mapping[str, Estimate]) -> list[dict[str, Any]]:
+    """The scores of one split as they stand in result.json, a row a metric; `kind` says what estimate they are."""
+    return [
+        {
+            "split": split,
+            "estimate": kind,
+            "metric": metric,
+            "value": estimate.value,
+            "std": None,
+            "low": estimate.low,
+            "high": estimate.high,
+            "n": estimate.n,
+        }
+        for metric, estimate in estimates.items()
+    ]
 
 
 def read_result(folder: Path) -> dict[str, Any]:

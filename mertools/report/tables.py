@@ -246,6 +246,8 @@ def _group(row: Mapping[str, Any]) -> str:
 
 def _system(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     features = row["features"]
+    if "name" in row:  # an ensemble and its members, whose features alone do not tell them apart
+        return _plain(row["name"])
     if len(features) > 1 and row["top"]:
         return f"Top{row['top']}"
     if len(features) > SHOWN_FEATURES:
