@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extractors.checkpoint import load_pretrained
+from feature_extractors.checkpoint import open_checkpoint
 from feature_extractors.encoder import Encoder, Encoding, torch_device
 from feature_extractors.sound import read_sound
 from mertools.clip import Clip
-from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
 
@@ -43,15 +42,11 @@ class Whisper(Encoder):
 
     def load(self, device: str) -> None:
         self._device = torch_device(device)
-        self._model = load_pretrained(self, [self.card.architecture]).to(self._device)
-        try:
-            self._spectrograms = transformers().WhisperFeatureExtractor.from_pretrained(
-                self.fetch().path, local_files_only=True
-            )
-        except OSError as error:
-            raise InputError(
-                f"{self.source} has no preprocessor_config.json, which describes the spectrogram. Fetch it whole."
-            ) from error
+        library, checkpoint = transformers(), open_checkpoint(self, (self.card.architecture,))
+        self._model = checkpoint.network(library.AutoModel.from_pretrained).to(self._device)
+        self._spectrograms = checkpoint.preprocessing(
+            library.WhisperFeatureExtractor.from_pretrained, "describes the spectrogram"
+        )
 
     def encode(self, batch: Sequence[Sound]) -> list[Encoding]:
         import torch
