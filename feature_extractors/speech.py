@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_extractors.checkpoint import open_checkpoint, wanted
-from feature_extractors.encoder import Encoder, Encoding, torch_device
-from feature_extractors.sound import read_sound, window_starts
-from mertools.clip import Clip
+from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.sound import SoundEncoder, window_starts
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
@@ -20,14 +19,11 @@ from mertools.media import SAMPLE_RATE, Sound
 if TYPE_CHECKING:
     import torch
 
-SHORTEST_SECONDS = 0.025
-"""What one frame of the front end sees."""
-
 PADDING_LEAKS = ("data2vec-audio",)
 """Architectures whose stacked positional convolutions turn padding into values that reach the clip's own frames."""
 
 
-class Speech(Encoder):
+class Speech(SoundEncoder):
     """HuBERT, wav2vec 2.0, WavLM or data2vec-audio in the layout of transformers, on 16 kHz sound.
 
     A frame is the sum (or mean) of the last so many hidden states, the last one after the final layer norm where the
@@ -44,12 +40,6 @@ class Speech(Encoder):
     Items of a batch never influence each other: front ends with group norm take the mean over all that they are given,
     so each piece of sound goes through the front end alone, and padding starts behind it.
     """
-
-    def prepare(self, clip: Clip) -> Sound:
-        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
-
-    def length(self, item: Sound) -> int:
-        return len(item.samples)
 
     def load(self, device: str) -> None:
         self._device = torch_device(device)

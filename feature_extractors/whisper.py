@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_extractors.checkpoint import open_checkpoint
-from feature_extractors.encoder import Encoder, Encoding, torch_device
-from feature_extractors.sound import read_sound
-from mertools.clip import Clip
+from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.sound import SoundEncoder
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
 
 if TYPE_CHECKING:
     import torch
-
-SHORTEST_SECONDS = 0.025
-"""One analysis window of the spectrogram."""
 
 WINDOW_SECONDS = 30
 """What the network reads at once, padded with silence."""
@@ -27,18 +23,12 @@ FRAME_SAMPLES = 320
 """The sound behind one state of the encoder: two hops of the spectrogram, 20 ms."""
 
 
-class Whisper(Encoder):
+class Whisper(SoundEncoder):
     """Whisper in the layout of transformers, on the first 30 seconds of 16 kHz sound.
 
     `states` decides what the frames are: `decoder`, as in the released code, the decoder's last hidden states for two
     start tokens, which have no times; `encoder` the encoder's last hidden states, 20 ms each, up to the clip's end.
     """
-
-    def prepare(self, clip: Clip) -> Sound:
-        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
-
-    def length(self, item: Sound) -> int:
-        return len(item.samples)
 
     def load(self, device: str) -> None:
         self._device = torch_device(device)
