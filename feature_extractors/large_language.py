@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_extractors.checkpoint import open_checkpoint, told
-from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.encoder import FULL_DTYPE, Encoding, torch_device
 from feature_extractors.tokenised_text import Subtitle, TokenisedText
 from mertools.errors import InputError
 from mertools.libraries import transformers
@@ -72,6 +72,10 @@ class LargeLanguage(TokenisedText):
             )
         return fetch(self.source, code=True)
 
+    def compute_dtype(self, device: str) -> str:
+        # What its weights are loaded in, on whatever is no CPU, is what it computes in.
+        return FULL_DTYPE if torch_device(device).type == "cpu" else self.recipe["dtype"]
+
     def load(self, device: str) -> None:
         import torch
 
@@ -82,7 +86,7 @@ class LargeLanguage(TokenisedText):
             checkpoint.network,
             self._network.load,
             only_beside=self._network.only_heads,
-            dtype=torch.float32 if target.type == "cpu" else getattr(torch, self.recipe["dtype"]),
+            dtype=getattr(torch, self.compute_dtype(device)),
             trust_remote_code=self._network.remote_code,
         )
         if target.type == "cuda" and target.index is None and importlib.util.find_spec("accelerate"):
