@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_extractors.hub_images import HubImages, pretrained
+from feature_extractors.checkpoint import assemble, open_checkpoint, refusing
+from feature_extractors.hub_images import HubImages
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.model_sources import load_weights
@@ -25,25 +26,26 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 class EvaClipG(HubImages):
     """The vision transformer of BLIP-2, normalised: the class token and the patches of a picture (257, 1408)."""
 
+    model_types = ("blip-2",)
     at_once = 8
 
     def read(self) -> torch.nn.Module:
-        config = self._config()
-        weights = read_parts(self.fetch().path, ("vision_model.",))
+        config, weights = self._parts("vision_model.")
         return self._part("Blip2VisionModel", config.vision_config, weights, "vision_model.")
 
     def represent(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._model(pixel_values=inputs).last_hidden_state  # (B, tokens, D)
 
-    def _config(self) -> Any:
-        try:
-            return transformers().Blip2Config.from_pretrained(self.fetch().path, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.source} is no folder of BLIP-2 in transformers' format: {error}") from error
+    def _parts(self, *prefixes: str) -> tuple[Any, dict[str, torch.Tensor]]:
+        """The whole model's configuration, and those of its weights whose names begin with one of `prefixes`."""
+        folder = open_checkpoint(self, self.model_types).folder
+        with refusing(self):
+            config = transformers().Blip2Config.from_pretrained(folder, local_files_only=True)
+            return config, read_parts(folder, prefixes)
 
     def _part(self, architecture: str, config: Any, weights: Mapping[str, torch.Tensor], prefix: str) -> Any:
         own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-        return pretrained(getattr(transformers(), architecture), None, self.source, config=config, state_dict=own)
+        return assemble(self, getattr(transformers(), architecture), config, own)
 
 
 class Blip2QFormer(EvaClipG):
@@ -52,8 +54,7 @@ class Blip2QFormer(EvaClipG):
     def read(self) -> torch.nn.Module:
         from torch import nn
 
-        config = self._config()
-        weights = read_parts(self.fetch().path, ("vision_model.", "qformer.", "query_tokens"))
+        config, weights = self._parts("vision_model.", "qformer.", "query_tokens")
         if "query_tokens" not in weights:
             raise InputError(f"{self.source} has no query_tokens: it is no checkpoint of BLIP-2 with its Q-Former.")
         # One module, so that everything moves to the device together.

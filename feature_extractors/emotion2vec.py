@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from feature_extractors.encoder import Encoder, Encoding, torch_device
-from feature_extractors.sound import read_sound
-from mertools.clip import Clip
+from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.sound import SoundEncoder
 from mertools.errors import InputError
 from mertools.media import SAMPLE_RATE, Sound
 from mertools.model_sources import load_weights
-
-SHORTEST_SECONDS = 0.025
-"""What one frame of the front end sees."""
 
 FRAME_SECONDS = 0.02
 
@@ -25,16 +21,10 @@ WEIGHTS = "model.pt"
 """The file of weights in the published folder."""
 
 
-class Emotion2vec(Encoder):
+class Emotion2vec(SoundEncoder):
     """emotion2vec's frames (T, D), 20 ms each, from its last layer; a clip's vector is their mean, as its own code has
     it. Clips are encoded one at a time: the package reads them so.
     """
-
-    def prepare(self, clip: Clip) -> Sound:
-        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
-
-    def length(self, item: Sound) -> int:
-        return len(item.samples)
 
     def load(self, device: str) -> None:
         funasr, folder = _funasr(), self.fetch().path

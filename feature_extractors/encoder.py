@@ -45,6 +45,10 @@ FAMILIES = {
 """Which class encodes a card of a family; imported when asked for."""
 
 
+FULL_DTYPE, AUTOCAST_DTYPE = "float32", "float16"
+"""What networks compute in, and what most of their operations do where torch's autocast is on: on CUDA."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a run decides about its encoders beside their cards.
@@ -83,11 +87,13 @@ class Encoder(ABC):
     """One card at work.
 
     Until `load` it holds no model and can be pickled, for it is sent to the worker processes that prepare clips.
-    `columns` names the components of the utterance vector, `frame_columns` those of frame outputs.
+    `columns` names the components of the utterance vector, `frame_columns` those of frame outputs. `autocasts` says
+    whether its network runs in torch, whose autocast the runner uses on CUDA.
     """
 
     columns: tuple[str, ...] = ()
     frame_columns: Mapping[str, tuple[str, ...]] = {}
+    autocasts = True
 
     def __init__(self, card: Card, settings: Settings) -> None:
         self.card = card
@@ -138,8 +144,12 @@ class Encoder(ABC):
                 raise
             raise InputError(f"{error} {self.name} needs {self.card.needs}.") from error
 
+    def compute_dtype(self, device: str) -> str:
+        """What the network computes in on `device` (`auto`, `cpu`, `cuda`, …). Raises InputError for no such one."""
+        return AUTOCAST_DTYPE if self.autocasts and torch_device(device).type == "cuda" else FULL_DTYPE
+
     def provenance(self, level: str) -> Provenance:
-        """What the feature file says about its origin."""
+        """What the feature file says about its origin; of its types, `replace` says other than float32."""
         return Provenance(
             feature=self.name,
             modality=self.modality,

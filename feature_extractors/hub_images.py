@@ -5,18 +5,16 @@ Preprocessing is what the checkpoint's folder says, in transformers' PIL impleme
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_extractors.checkpoint import open_checkpoint
 from feature_extractors.encoder import torch_device
 from feature_extractors.pictures import PictureEncoder, scaled
-from mertools.errors import InputError
 from mertools.libraries import image_processor, transformers
 
 if TYPE_CHECKING:
@@ -28,6 +26,9 @@ class HubImages(PictureEncoder):
 
     model_class: str
     """The class in transformers."""
+
+    model_types: tuple[str, ...]
+    """What the config.json of a checkpoint of that class, or of one that holds it, may say it is."""
 
     @cached_property
     def _preprocessing(self) -> Any:
@@ -46,13 +47,13 @@ class HubImages(PictureEncoder):
     def load(self, device: str) -> None:
         self.check_detector()
         self._device = torch_device(device)
-        self._mean, self._std = self.normalisation
         self._model = self.read().to(self._device)
+        self._mean, self._std = self.normalisation
 
     def read(self) -> torch.nn.Module:
-        """The model on the CPU, in float32; raises InputError where weights are missing."""
-        model_class = getattr(transformers(), self.model_class)
-        return pretrained(model_class, self.fetch().path, self.source, self.card.may_lack)
+        """The model on the CPU, in float32; raises InputError where it cannot be loaded whole."""
+        checkpoint = open_checkpoint(self, self.model_types)
+        return checkpoint.network(getattr(transformers(), self.model_class).from_pretrained)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         return self.represent(scaled(images, self._mean, self._std, self._device)).float().cpu().numpy()
@@ -66,6 +67,7 @@ class ClipImages(HubImages):
     """CLIP's image tower (Radford et al. 2021, arXiv:2103.00020): the class token, projected to the space of texts."""
 
     model_class = "CLIPVisionModelWithProjection"
+    model_types = ("clip", "clip_vision_model")
 
     def represent(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._model(pixel_values=inputs).image_embeds  # (B, D)
@@ -79,36 +81,9 @@ class DinoImages(HubImages):
     """
 
     model_class = "Dinov2Model"
+    model_types = ("dinov2",)
 
     def represent(self, inputs: torch.Tensor) -> torch.Tensor:
         if self.recipe["tokens"] == "sum":
             return self._model(pixel_values=inputs, output_hidden_states=True).hidden_states[-1].sum(dim=1)  # (B, D)
         return self._model(pixel_values=inputs).last_hidden_state[:, 1:].mean(dim=1)  # (B, D)
-
-
-def pretrained(
-    architecture: type, folder: Path | None, source: str, may_lack: tuple[str, ...] = (), **options: Any
-) -> torch.nn.Module:
-    """The model in `folder`, or of `options` (`config`, `state_dict`), in float32 and for inference.
-
-    Raises InputError where the folder cannot be read, or lacks a weight that none of `may_lack` matches: no randomly
-    initialised layer ever produces a feature. Weights that the model has no place for (a decoder) are left out.
-    """
-    import torch
-
-    try:
-        model, report = architecture.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, **options
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{source} cannot be loaded as {architecture.__name__}: {str(error).strip().splitlines()[0]} "
-            "Wanted a folder with config.json and weights of that architecture."
-        ) from error
-    lacking = sorted(name for name in report["missing_keys"] if not any(re.search(rule, name) for rule in may_lack))
-    if lacking:
-        raise InputError(
-            f"{source} lacks {len(lacking)} weights of {architecture.__name__} (first: {lacking[0]}): it is the "
-            "checkpoint of another architecture, or damaged. Fetch it again, or name another with --weights."
-        )
-    return model.eval().requires_grad_(False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from feature_extractors.encoder import Encoder, Encoding, torch_device
 from feature_extractors.log_mel import kaldi_log_mel
-from feature_extractors.sound import read_sound, window_starts
+from feature_extractors.sound import SHORTEST_SECONDS, read_sound, window_starts
 from mertools.clip import Clip
 from mertools.media import SAMPLE_RATE
 
@@ -18,9 +18,6 @@ BANDS, FRAMES = 128, 204
 
 MEAN, DEVIATION = -4.268, 9.138
 """Of spectrograms in AudioSet; the network reads them scaled."""
-
-SHORTEST_SECONDS = 0.025
-"""One analysis window of the spectrogram."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from feature_extractors.encoder import Encoding, torch_device
-from feature_extractors.tokenised_text import Subtitle, TokenisedText, matches_any, told
+from feature_extractors.checkpoint import open_checkpoint, told
+from feature_extractors.encoder import FULL_DTYPE, Encoding, torch_device
+from feature_extractors.tokenised_text import Subtitle, TokenisedText
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.model_sources import Fetched, fetch
@@ -70,18 +72,27 @@ class LargeLanguage(TokenisedText):
             )
         return fetch(self.source, code=True)
 
+    def compute_dtype(self, device: str) -> str:
+        # What its weights are loaded in, on whatever is no CPU, is what it computes in.
+        return FULL_DTYPE if torch_device(device).type == "cpu" else self.recipe["dtype"]
+
     def load(self, device: str) -> None:
         import torch
 
-        folder = self.fetch().path
-        self.read_configuration(folder, self._network.model_types)
+        checkpoint = open_checkpoint(self, self._network.model_types)
         target = torch_device(device)
-        self._tokenise = self._read_tokenizer(folder)
-        dtype = torch.float32 if target.type == "cpu" else getattr(torch, self.recipe["dtype"])
+        self._tokenise = self._read_tokenizer(checkpoint.folder)
+        load = partial(
+            checkpoint.network,
+            self._network.load,
+            only_beside=self._network.only_heads,
+            dtype=getattr(torch, self.compute_dtype(device)),
+            trust_remote_code=self._network.remote_code,
+        )
         if target.type == "cuda" and target.index is None and importlib.util.find_spec("accelerate"):
-            self._model = self.load_checkpoint(self._network.load, folder, dtype=dtype, device_map="auto")
+            self._model = load(device_map="auto")
         else:
-            self._model = self._move(self.load_checkpoint(self._network.load, folder, dtype=dtype), target)
+            self._model = self._move(load(), target)
         self._device = self._model.device
 
     def _move(self, model: Any, device: Any) -> Any:
@@ -94,15 +105,6 @@ class LargeLanguage(TokenisedText):
                 f"{self.name} does not fit into the memory of {device}. With accelerate it is spread over all devices: "
                 "pip install 'mertools[llm]', then --device cuda or auto."
             ) from error
-
-    def check_left_over(self, keys: Collection[str]) -> None:
-        allowed = self._network.only_heads
-        strange = [key for key in keys if allowed and not matches_any(key, allowed)]
-        if strange:
-            raise InputError(
-                f"{self.source} holds {len(strange)} weights that the network of {self.name} has no place for (first: "
-                f"{min(strange)}): it is not the architecture it was taken for, and features would be wrong."
-            )
 
     def _read_tokenizer(self, folder: Path) -> Callable[[str], Tokens]:
         if (folder / "tokenizer.model").exists():
@@ -236,7 +238,7 @@ def _load_chatglm(folder: Path, **options: Any) -> Any:
 
 def _load_baichuan(folder: Path, **options: Any) -> Any:
     """Not every copy of the checkpoint maps AutoModel to its code; all map the causal language model."""
-    return transformers().AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, **options)
+    return transformers().AutoModelForCausalLM.from_pretrained(folder, **options)
 
 
 NETWORKS: Mapping[str, Network] = {

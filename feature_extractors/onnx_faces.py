@@ -29,6 +29,8 @@ class OnnxFaces(PictureEncoder):
     `resolution` of both; and how it is scaled: to 0 … `highest`, less the channels' `mean`.
     """
 
+    autocasts = False
+
     def pixels(self, picture: np.ndarray) -> np.ndarray:
         from PIL import Image
 

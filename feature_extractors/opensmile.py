@@ -27,6 +27,8 @@ class OpenSmile(Encoder):
     library interface, where functionals and descriptors come from one pass. A frame's time is its beginning.
     """
 
+    autocasts = False
+
     @property
     def columns(self) -> tuple[str, ...]:
         return column_names(self.recipe["feature_set"])[0]

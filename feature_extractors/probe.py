@@ -1,6 +1,8 @@
 """The probe: a few generated clips that are the same on every machine, and what an encoder makes of them.
 
-Two installations whose encoders give the same vectors for it have the same weights and the same recipe.
+Two installations whose encoders give the same vectors for it have the same weights and the same recipe. Sounds, faces
+and sentences are the same to the bit wherever they are made; the video, which encoders of whole pictures read, is so
+where the same release of PyAV encodes it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from feature_extractors.encoder import Encoder
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
-from mertools.media import SAMPLE_RATE
+from mertools.media import SAMPLE_RATE, write_clip
 
 SOUND_SECONDS = (3.0, 9.99, 12.3)
 """Shorter than the 10-second chunks of the released speech encoders, just within one, and longer."""
@@ -23,6 +25,8 @@ FACE_COUNTS = (12, 40)
 """Faces a clip: fewer and more than the 16 frames that most visual encoders choose."""
 
 FACE_SIZE, FRAMES_PER_SECOND = 112, 25
+
+SCENE_HEIGHT, SCENE_WIDTH = 180, 320
 
 SENTENCE, SENTENCE_ENGLISH = "今天天气真好,我们出去走走吧。", "The weather is lovely today, let us go for a walk."
 
@@ -82,6 +86,19 @@ def faces(count: int) -> np.ndarray:
     return images
 
 
+def scenes(count: int) -> np.ndarray:
+    """Drawn pictures (T, H, W, 3) uint8 RGB of a room, through which the pictures of `faces` move."""
+    rows, columns = np.mgrid[:SCENE_HEIGHT, :SCENE_WIDTH]
+    room = np.stack([90 + columns // 4, 120 + rows // 3, 150 - columns // 8], axis=-1).astype(np.uint8)
+    room[20:80, 230:300] = 200, 220, 250  # a window
+    room[165:] = 110, 80, 50  # the floor
+    images = np.repeat(room[None], count, axis=0)
+    for number, (image, face) in enumerate(zip(images, faces(count), strict=True)):
+        left = 20 + 4 * number
+        image[50 : 50 + FACE_SIZE, left : left + FACE_SIZE] = face
+    return images
+
+
 def _sound_clip(folder: Path, seconds: float) -> Clip:
     path = folder / f"sound_{seconds:.2f}s.wav"
     with wave.open(str(path), "wb") as file:
@@ -91,9 +108,12 @@ def _sound_clip(folder: Path, seconds: float) -> Clip:
 
 
 def _face_clip(folder: Path, count: int) -> Clip:
-    path = folder / f"faces_{count}.npy"
-    np.save(path, faces(count))
-    return Clip(path.stem, faces=path)
+    """Crops for the encoders of faces, and the scene that they are crops of for those of whole pictures."""
+    crops = folder / f"faces_{count}.npy"
+    np.save(crops, faces(count))
+    video = crops.with_suffix(".mp4")
+    write_clip(video, scenes(count), FRAMES_PER_SECOND)
+    return Clip(crops.stem, faces=crops, video=video)
 
 
 def _noise(count: int) -> np.ndarray:

@@ -30,11 +30,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from feature_extractors.encoder import Encoder, Encoding, torch_device
+from feature_extractors.encoder import FULL_DTYPE, Encoder, Encoding, torch_device
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Provenance, Row, non_finite, read_heads
+from mertools.feature_store import (
+    FAILED,
+    FRAME,
+    MISSING,
+    OK,
+    UNDECIDED,
+    FeatureWriter,
+    Provenance,
+    Row,
+    non_finite,
+    read_heads,
+)
 from mertools.media import MissingMedium, UnreadableMedia, decoding_once
 
 BLOCK = 64
@@ -135,14 +146,18 @@ def extract(
     clips, by default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after
     `time_limit` seconds.
 
-    Raises InputError where a file belongs to another recipe or another process, and where a model cannot be loaded.
+    Raises InputError where a file belongs to another recipe or another process, where clips would be added to it that
+    are computed in another type than its own, and where a model cannot be loaded.
     """
     asked = part.of(clips[:limit])
     count = default_workers() if workers is None else workers
     with ExitStack() as stack:
         writers = {
             encoder.name: stack.enter_context(
-                FeatureWriter(folder / f"{encoder.name}.h5", replace(encoder.provenance(level), dtype=dtype))
+                FeatureWriter(
+                    folder / f"{encoder.name}.h5",
+                    replace(encoder.provenance(level), dtype=dtype, compute_dtype=UNDECIDED),
+                )
             )
             for encoder in encoders
         }
@@ -150,10 +165,14 @@ def extract(
             _refuse_to_shrink(writer, asked)
         groups = together(encoders)
         plans = [_plan(asked, group, writers) for group in groups]
+        lacking = {feature for blocks in plans for block in blocks for task in block for feature in task.features}
+        for encoder in encoders:
+            if encoder.name in lacking:
+                # Not before: finding the device takes torch, and a finished file may have been computed on any.
+                writers[encoder.name].compute_in(encoder.compute_dtype(device))
         tally = Tally(sum(map(_clips, plans)), progress)
         for group, blocks in zip(groups, plans, strict=True):
             if blocks:
-                lacking = {feature for block in blocks for task in block for feature in task.features}
                 by_name = {encoder.name: encoder for encoder in group if encoder.name in lacking}
                 with (
                     Preparation(by_name, min(count, _clips(blocks)), time_limit) as preparation,
@@ -346,7 +365,7 @@ class Model:
     """A loaded encoder, and how many items it takes at once.
 
     Where the memory does not suffice for a batch, it is halved, and so are those that follow. On CUDA the encoder runs
-    under autocast to float16; clips whose numbers leave its range are encoded again in float32.
+    under autocast to the type that it names; clips whose numbers leave its range are encoded again in float32.
     """
 
     def __init__(self, encoder: Encoder, device: str, batch_size: int) -> None:
@@ -355,6 +374,7 @@ class Model:
         self.batch_size = batch_size
         # An encoder that needs no torch should not have it imported for its sake.
         self.on_cuda = "torch" in sys.modules and torch_device(device).type == "cuda"
+        self.autocast_dtype = encoder.compute_dtype(device) if self.on_cuda else FULL_DTYPE
 
     def encodings(self, items: Sequence[Any]) -> Iterator[Encoding | Exception]:
         """The encodings of items in their order, or why there is none; a bad item costs only itself."""
@@ -389,7 +409,7 @@ class Model:
         try:
             with self._autocast():
                 encodings = list(self.encoder.encode(batch))
-            if self.on_cuda:
+            if self.autocast_dtype != FULL_DTYPE:
                 encodings = [
                     encoding if _is_finite(encoding) else self.encoder.encode([item])[0]
                     for item, encoding in zip(batch, encodings, strict=True)
@@ -400,11 +420,11 @@ class Model:
             return error.with_traceback(None)
 
     def _autocast(self) -> AbstractContextManager:
-        if not self.on_cuda:
+        if self.autocast_dtype == FULL_DTYPE:
             return nullcontext()
         import torch
 
-        return torch.autocast("cuda", torch.float16)
+        return torch.autocast("cuda", getattr(torch, self.autocast_dtype))
 
 
 @contextmanager

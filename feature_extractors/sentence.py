@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.encoder import Encoding
 from feature_extractors.pooling import masked_mean
 from feature_extractors.tokenised_text import Subtitle, TokenisedText
-from mertools.libraries import transformers
 
 
 class Sentence(TokenisedText):
@@ -18,13 +17,6 @@ class Sentence(TokenisedText):
     As its `modules.json` says: token vectors of the last layer, their mean over all tokens (`[CLS]` and `[SEP]`
     included, padding not), scaled to length 1. Frames are the token vectors.
     """
-
-    def load(self, device: str) -> None:
-        library = transformers()
-        folder = self.fetch().path
-        self._device = torch_device(device)
-        self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = self.load_checkpoint(library.AutoModel.from_pretrained, folder).float().to(self._device)
 
     def encode(self, batch: Sequence[Subtitle]) -> list[Encoding]:
         import torch

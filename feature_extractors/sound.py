@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from feature_extractors.encoder import Encoder
 from mertools.clip import Clip
-from mertools.media import MissingMedium, Sound, read_audio
+from mertools.media import SAMPLE_RATE, MissingMedium, Sound, read_audio
+
+SHORTEST_SECONDS = 0.025
+"""What one frame sees of the networks here, whether a convolutional front end makes it or a spectrogram's window."""
+
+
+class SoundEncoder(Encoder):
+    """An encoder of a clip's whole sound at 16 kHz, as it is."""
+
+    def prepare(self, clip: Clip) -> Sound:
+        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
+
+    def length(self, item: Sound) -> int:
+        return len(item.samples)
 
 
 def read_sound(clip: Clip, sample_rate: int, shortest_seconds: float) -> Sound:

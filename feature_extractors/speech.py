@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extractors.checkpoint import load_pretrained
-from feature_extractors.encoder import Encoder, Encoding, torch_device
-from feature_extractors.sound import read_sound, window_starts
-from mertools.clip import Clip
+from feature_extractors.checkpoint import open_checkpoint, wanted
+from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.sound import SoundEncoder, window_starts
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
@@ -20,14 +19,11 @@ from mertools.media import SAMPLE_RATE, Sound
 if TYPE_CHECKING:
     import torch
 
-SHORTEST_SECONDS = 0.025
-"""What one frame of the front end sees."""
-
 PADDING_LEAKS = ("data2vec-audio",)
 """Architectures whose stacked positional convolutions turn padding into values that reach the clip's own frames."""
 
 
-class Speech(Encoder):
+class Speech(SoundEncoder):
     """HuBERT, wav2vec 2.0, WavLM or data2vec-audio in the layout of transformers, on 16 kHz sound.
 
     A frame is the sum (or mean) of the last so many hidden states, the last one after the final layer norm where the
@@ -45,30 +41,19 @@ class Speech(Encoder):
     so each piece of sound goes through the front end alone, and padding starts behind it.
     """
 
-    def prepare(self, clip: Clip) -> Sound:
-        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
-
-    def length(self, item: Sound) -> int:
-        return len(item.samples)
-
     def load(self, device: str) -> None:
         self._device = torch_device(device)
-        architecture = self.card.architecture
-        self._model = load_pretrained(self, [architecture]).to(self._device)
+        library, checkpoint = transformers(), open_checkpoint(self, (self.card.architecture,))
+        self._model = checkpoint.network(library.AutoModel.from_pretrained).to(self._device)
         self._stride_seconds = math.prod(self._model.config.conv_stride) / SAMPLE_RATE
         if len(self._model.encoder.layers) < self.recipe["layers"]:
             raise InputError(
                 f"{self.source} has {len(self._model.encoder.layers)} layers, of which {self.name} reads the last "
-                f"{self.recipe['layers']}. Name another source."
+                f"{self.recipe['layers']}. {wanted(self)}"
             )
-        try:
-            self._scaler = transformers().Wav2Vec2FeatureExtractor.from_pretrained(
-                self.fetch().path, local_files_only=True
-            )
-        except OSError as error:
-            raise InputError(
-                f"{self.source} has no preprocessor_config.json, which says how sound is scaled. Fetch it whole."
-            ) from error
+        self._scaler = checkpoint.preprocessing(
+            library.Wav2Vec2FeatureExtractor.from_pretrained, "says how sound is scaled"
+        )
 
     def encode(self, batch: Sequence[Sound]) -> list[Encoding]:
         pieces = [self._pieces(sound.samples) for sound in batch]

@@ -1,22 +1,22 @@
-"""What the encoders of subtitles share: which subtitle they read, and how their checkpoints are loaded."""
+"""What the encoders of subtitles share: which subtitle they read, and the tokenizer beside their weights."""
 
 from __future__ import annotations
 
-import json
-import pickle
+import importlib.util
 import re
-from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from feature_extractors.encoder import Encoder
+from feature_extractors.checkpoint import Checkpoint, open_checkpoint, told, wanted
+from feature_extractors.encoder import Encoder, torch_device
 from mertools.clip import Clip
 from mertools.errors import InputError
+from mertools.libraries import transformers
 from mertools.media import MissingMedium
 
-if TYPE_CHECKING:
-    import torch
+SENTENCEPIECE = "spiece.model"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", SENTENCEPIECE)
+"""What a tokenizer can be read from: any one of these."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Subtitle:
 
 
 class TokenisedText(Encoder):
-    """An encoder of the subtitle in its card's language.
+    """An encoder of the subtitle in its card's language; unless a family says otherwise, with the network and the
+    tokenizer that transformers has for the card's architecture.
 
     Frames are the vectors of tokens (tokens, D); they have no times. An English encoder reads `subtitle_english` and,
     where a clip has none, `subtitle`; every other reads `subtitle`.
@@ -55,58 +56,32 @@ class TokenisedText(Encoder):
             return f"the subtitle has {tokens} tokens, of which the first {longest} were read"
         return subtitle.problem
 
-    def load_checkpoint(self, from_pretrained: Callable[..., Any], folder: Path, **options: Any) -> torch.nn.Module:
-        """The network that transformers' `from_pretrained` makes of `folder`, every weight from the checkpoint.
-
-        Raises InputError where it cannot be loaded, and where it lacks a weight outside the card's `may_lack`: none
-        that a feature is computed from stays as it was initialised.
-        """
-        try:
-            model, report = from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
-        except Exception as error:  # readers of four formats, and code from checkpoints, have no other class in common
-            raise InputError(
-                f"{self.source} cannot be loaded for {self.name}: {told(error)} "
-                f"Wanted a checkpoint like {self.card.source}."
-            ) from error
-        lacking = [key for key in report["missing_keys"] if not matches_any(key, self.card.may_lack)]
-        if lacking:
-            raise InputError(
-                f"{self.source} lacks {len(lacking)} weights that {self.name} needs (first: {min(lacking)}). "
-                f"Wanted a whole checkpoint like {self.card.source}; download it again, or name another: "
-                f"--weights {self.name}=path:FOLDER."
-            )
-        self.check_left_over(report["unexpected_keys"])
-        return model.eval().requires_grad_(False)
-
-    def check_left_over(self, keys: Collection[str]) -> None:
-        """Raise InputError where `keys`, weights that the network has no place for, matter. Heads do not."""
-
-    def read_configuration(self, folder: Path, architectures: Sequence[str]) -> dict[str, Any]:
-        """The checkpoint's `config.json`. Raises InputError where it is of none of the `architectures`."""
-        path = folder / "config.json"
-        try:
-            configuration = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{self.source} has no readable config.json. Wanted the folder of a checkpoint like {self.card.source}."
-            ) from error
-        got = configuration.get("model_type")
-        if got not in architectures:
-            raise InputError(
-                f"{self.source} holds a network of type {got!r}, and {self.name} is one of type "
-                f"{' or '.join(map(repr, architectures))}. Wanted a checkpoint like {self.card.source}."
-            )
-        return configuration
+    def load(self, device: str) -> None:
+        checkpoint = open_checkpoint(self, (self.card.architecture,))
+        self._device = torch_device(device)
+        self._tokenizer = read_tokenizer(checkpoint)
+        self._model = checkpoint.network(transformers().AutoModel.from_pretrained).to(self._device)
 
 
-def matches_any(text: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the regular expressions matches the whole of `text`."""
-    return any(re.fullmatch(pattern, text) for pattern in patterns)
-
-
-def told(error: Exception) -> str:
-    """What went wrong, as a sentence."""
-    if isinstance(error, pickle.UnpicklingError):
-        return "its weights are damaged, or in a file that is more than weights and would run code."
-    said = next(iter(str(error).strip().splitlines()), "").rstrip(".: ")
-    return f"{type(error).__name__}: {said}."
+def read_tokenizer(checkpoint: Checkpoint) -> Any:
+    """The tokenizer beside the weights. Raises InputError where there is none, or it cannot be read."""
+    encoder, folder = checkpoint.encoder, checkpoint.folder
+    present = [name for name in TOKENIZER_FILES if (folder / name).exists()]
+    if not present:
+        # transformers would make a tokenizer to which every character is unknown.
+        raise InputError(
+            f"{encoder.source} has no tokenizer. Wanted one of {', '.join(TOKENIZER_FILES)} beside the weights, "
+            f"as in {encoder.card.source}."
+        )
+    if present == [SENTENCEPIECE] and importlib.util.find_spec("sentencepiece") is None:
+        raise InputError(
+            f"The tokenizer of {encoder.name} is a SentencePiece model, and the package sentencepiece is not "
+            "installed: pip install 'mertools[llm]'"
+        )
+    try:
+        return transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises nothing more precise
+        raise InputError(
+            f"{encoder.source} has a tokenizer that cannot be read ({', '.join(present)}): {told(error)} "
+            f"{wanted(encoder)}"
+        ) from error

@@ -9,15 +9,12 @@ import numpy as np
 
 from feature_extractors.encoder import Encoder, Encoding, torch_device
 from feature_extractors.log_mel import HOP, audioset_log_mel
-from feature_extractors.sound import read_sound
+from feature_extractors.sound import SHORTEST_SECONDS, read_sound
 from mertools.clip import Clip
 from mertools.media import SAMPLE_RATE
 
 EXAMPLE_FRAMES = 96
 """Spectrogram frames that the network reads at once: 0.96 s."""
-
-SHORTEST_SECONDS = 0.025
-"""One analysis window of the spectrogram."""
 
 REPEATED_BELOW_SECONDS = 1
 """A shorter sound is repeated until it is as long, for it may not hold one example."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_extractors.checkpoint import assemble
 from feature_extractors.encoder import Encoding
-from feature_extractors.hub_images import HubImages, pretrained
+from feature_extractors.hub_images import HubImages
 from feature_extractors.pictures import Pictures, fill
 from mertools.clip import Clip
 from mertools.errors import InputError
@@ -41,6 +42,7 @@ class VideoMae(HubImages):
     """One view of 16 frames a clip; a frame of the feature is the mean over a pair's patches (8, D)."""
 
     model_class = "VideoMAEModel"
+    model_types = ("videomae",)
     at_once = 8
 
     def prepare(self, clip: Clip) -> Pictures:
@@ -101,7 +103,7 @@ class AdaptedVideoMae(VideoMae):
             layer_norm_eps=1e-6,
             use_mean_pooling=False,
         )
-        return pretrained(library.VideoMAEModel, None, self.source, config=config, state_dict=weights)
+        return assemble(self, library.VideoMAEModel, config, weights)
 
 
 def views(have: int, window: int, count: int) -> list[int]:

@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extractors.checkpoint import load_pretrained
-from feature_extractors.encoder import Encoder, Encoding, torch_device
-from feature_extractors.sound import read_sound
-from mertools.clip import Clip
-from mertools.errors import InputError
+from feature_extractors.checkpoint import open_checkpoint
+from feature_extractors.encoder import Encoding, torch_device
+from feature_extractors.sound import SoundEncoder
 from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
 
 if TYPE_CHECKING:
     import torch
-
-SHORTEST_SECONDS = 0.025
-"""One analysis window of the spectrogram."""
 
 WINDOW_SECONDS = 30
 """What the network reads at once, padded with silence."""
@@ -28,30 +23,20 @@ FRAME_SAMPLES = 320
 """The sound behind one state of the encoder: two hops of the spectrogram, 20 ms."""
 
 
-class Whisper(Encoder):
+class Whisper(SoundEncoder):
     """Whisper in the layout of transformers, on the first 30 seconds of 16 kHz sound.
 
     `states` decides what the frames are: `decoder`, as in the released code, the decoder's last hidden states for two
     start tokens, which have no times; `encoder` the encoder's last hidden states, 20 ms each, up to the clip's end.
     """
 
-    def prepare(self, clip: Clip) -> Sound:
-        return read_sound(clip, SAMPLE_RATE, SHORTEST_SECONDS)
-
-    def length(self, item: Sound) -> int:
-        return len(item.samples)
-
     def load(self, device: str) -> None:
         self._device = torch_device(device)
-        self._model = load_pretrained(self, [self.card.architecture]).to(self._device)
-        try:
-            self._spectrograms = transformers().WhisperFeatureExtractor.from_pretrained(
-                self.fetch().path, local_files_only=True
-            )
-        except OSError as error:
-            raise InputError(
-                f"{self.source} has no preprocessor_config.json, which describes the spectrogram. Fetch it whole."
-            ) from error
+        library, checkpoint = transformers(), open_checkpoint(self, (self.card.architecture,))
+        self._model = checkpoint.network(library.AutoModel.from_pretrained).to(self._device)
+        self._spectrograms = checkpoint.preprocessing(
+            library.WhisperFeatureExtractor.from_pretrained, "describes the spectrogram"
+        )
 
     def encode(self, batch: Sequence[Sound]) -> list[Encoding]:
         import torch

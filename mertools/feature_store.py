@@ -30,7 +30,12 @@ STATUSES = (OK, MISSING, FAILED)
 UTTERANCE, FRAME = "utterance", "frame"
 
 # What two runs must agree on to write the same file: the features would not mean the same otherwise.
-IDENTITY = ("feature", "modality", "encoder", "source", "revision", "recipe", "noise", "dtype")
+IDENTITY = ("feature", "modality", "encoder", "source", "revision", "recipe", "noise", "dtype", "compute_dtype")
+UNSAID = {"compute_dtype": "float32"}
+"""What files that were written before an attribute was, and lack it, are taken to say."""
+
+UNDECIDED = ""
+"""The compute dtype of a writer that has nothing to write yet: the file's, or what `compute_in` says."""
 HEAD = {"names": "name", "status": "status", "reason": "reason", "media_key": "media_key"}
 """The text datasets of a file, and the field of Row each holds."""
 
@@ -52,8 +57,9 @@ class Provenance:
     """Where a feature comes from; it stands in the file's attributes.
 
     `recipe` is a canonical text of layers, pooling, frames and detector; `noise` the fingerprint of a noise recipe, ""
-    for clean clips; `dtype` the type on disk (`float32` or `float16`). `columns` names the utterance vector's
-    components, `frame_columns` those of frame outputs by output name (`frames` for the frames themselves).
+    for clean clips; `dtype` the type on disk (`float32` or `float16`), `compute_dtype` the one the encoder computed in
+    (`float16` under autocast on CUDA, else `float32`). `columns` names the utterance vector's components,
+    `frame_columns` those of frame outputs by output name (`frames` for the frames themselves).
     """
 
     feature: str
@@ -64,6 +70,7 @@ class Provenance:
     recipe: str
     noise: str = ""
     dtype: str = "float32"
+    compute_dtype: str = "float32"
     level: str = UTTERANCE
     columns: tuple[str, ...] = ()
     frame_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -153,6 +160,13 @@ class FeatureWriter:
                 self.parts.rmdir()
         self._lock.release()
 
+    def compute_in(self, dtype: str) -> None:
+        """Say what the rows to be appended are computed in, where the writer was opened `UNDECIDED`.
+
+        Raises InputError where the file, or what is unfinished of it, was computed in another type.
+        """
+        self.provenance = self._agree(replace(self.provenance, compute_dtype=dtype))
+
     @property
     def level(self) -> str:
         """The level that appended rows must have."""
@@ -222,6 +236,8 @@ class FeatureWriter:
             if not source.exists():
                 continue
             found = read_provenance(source)
+            if wanted.compute_dtype == UNDECIDED:
+                wanted = replace(wanted, compute_dtype=found.compute_dtype)
             for part in IDENTITY:
                 if getattr(found, part) != getattr(wanted, part):
                     raise InputError(
@@ -250,8 +266,9 @@ def read_provenance(path: Path) -> Provenance:
     """The provenance of a feature file; raises InputError for a file that is none."""
     with _open(path) as file:
         columns = {name: tuple(_texts(file, name)) for name in file if name.startswith("columns")}
+        said = {**UNSAID, **file.attrs}
         return Provenance(
-            **{part: str(file.attrs[part]) for part in (*IDENTITY, "level")},
+            **{part: str(said[part]) for part in (*IDENTITY, "level")},
             columns=columns.pop("columns", ()),
             frame_columns={name.removeprefix("columns_"): names for name, names in columns.items()},
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from feature_extractors.cards.card import same
 from feature_extractors.catalog import CATALOG, card
@@ -46,6 +48,16 @@ def test_an_encoder_is_built_without_its_model(name: str, tmp_path: Path) -> Non
     assert len(provenance.columns) in (0, CATALOG[name].dim)
     copy = pickle.loads(pickle.dumps(encoder))  # noqa: S301 (our own bytes)
     assert copy.provenance("frame") == provenance
+
+
+@CARDS
+def test_what_runs_in_torch_computes_in_float16_on_cuda(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = build(CATALOG[name], Settings(face_detector="dlib"))
+    assert encoder.compute_dtype("cpu") == "float32"
+    for module in (sys.modules[type(encoder).__module__], sys.modules["feature_extractors.encoder"]):
+        monkeypatch.setattr(module, "torch_device", lambda device: torch.device("cuda"), raising=False)
+    elsewhere = CATALOG[name].family in ("opensmile", "onnx-faces")
+    assert encoder.compute_dtype("auto") == ("float32" if elsewhere else "float16")
 
 
 @CARDS

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_audio
+import tiny_text
 
-from feature_extractors import probe
-from feature_extractors.probe import FACE_COUNTS, SOUND_SECONDS, faces, sound, write_probe
+from feature_extractors.catalog import CATALOG
+from feature_extractors.probe import FACE_COUNTS, SOUND_SECONDS, faces, scenes, sound, write_probe
 from mertools.__main__ import dispatch
 from mertools.commands.features_fingerprint import fingerprint
 from mertools.errors import InputError
 from mertools.faces import read_crops
-from mertools.media import MissingMedium, read_audio
+from mertools.media import read_audio, read_frames
 
 
 def test_the_probe_is_the_same_everywhere() -> None:
@@ -24,6 +28,7 @@ def test_the_probe_is_the_same_everywhere() -> None:
     np.testing.assert_allclose(samples[[0, 5000, 20000, 47999]], [75, 70, -56, -5662], atol=1)
     assert abs(int(np.abs(samples).max()) - 21126) <= 1
     assert hashlib.sha256(faces(40).tobytes()).hexdigest().startswith("f668d4a747edcd67")
+    assert hashlib.sha256(scenes(40).tobytes()).hexdigest().startswith("c510c88d0966c9f5")
 
 
 @pytest.mark.parametrize("seconds", SOUND_SECONDS)
@@ -40,6 +45,9 @@ def test_the_files_hold_what_was_generated(tmp_path: Path) -> None:
             assert file.getframerate() == 16000 and file.getnchannels() == 1
     for clip, count in zip(write_probe(tmp_path, "video"), FACE_COUNTS, strict=True):
         np.testing.assert_array_equal(np.stack(read_crops(clip.faces, clip.faces_order).crops), faces(count))
+        shown = np.stack(read_frames(clip.video).images)
+        assert shown.shape == scenes(count).shape
+        assert np.abs(shown.astype(int) - scenes(count)).mean() < 3
     (clip,) = write_probe(tmp_path, "text")
     assert clip.subtitle and clip.subtitle_english
 
@@ -66,6 +74,32 @@ def test_fingerprint_of_an_encoder(
     assert capsys.readouterr().out == first
 
 
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_encoder_has_a_fingerprint(
+    name: str,
+    tiny_sources: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "funasr", tiny_audio.funasr())
+    if CATALOG[name].source.startswith(("package:", "pypi:")):
+        weights = []
+    elif name in tiny_audio.CHECKPOINTS:
+        weights = ["--weights", tiny_audio.CHECKPOINTS[name](tmp_path)]
+    elif CATALOG[name].modality == "video":
+        weights = ["--weights", tiny_sources[name]]
+    else:
+        pytest.importorskip("sentencepiece")
+        weights = ["--weights", f"path:{tiny_text.make_checkpoint(name, tmp_path / name)}"]
+    with tiny_text.run_code_from(tmp_path / "modules"):
+        assert dispatch(["features", "fingerprint", name, "--device", "cpu", "--trust-remote-code", *weights]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.split("\n\n")[1].splitlines()[1:]]
+    clips = {"audio": len(SOUND_SECONDS), "video": len(FACE_COUNTS), "text": 1}
+    assert len({tuple(row[2:]) for row in rows}) == len(rows) == clips[CATALOG[name].modality]
+    assert all(np.isfinite(float(value)) for row in rows for value in row[1:])
+
+
 def test_what_is_rounding_does_not_show() -> None:
     vector = np.zeros(8, dtype=np.float32)
     vector[:3] = 3, 4, 1e-9
@@ -76,12 +110,3 @@ def test_what_is_rounding_does_not_show() -> None:
 def test_an_unknown_feature_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'egemaps'"):
         dispatch(["features", "fingerprint", "egemap"])
-
-
-def test_an_encoder_that_the_probe_has_nothing_for_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing_to_read(*_: object) -> None:
-        raise MissingMedium("no video")
-
-    monkeypatch.setattr(probe, "answer", nothing_to_read)
-    with pytest.raises(InputError, match=r"egemaps has no fingerprint: the probe holds face crops.*\(no video\)"):
-        dispatch(["features", "fingerprint", "egemaps"])

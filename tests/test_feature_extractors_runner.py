@@ -22,7 +22,7 @@ from feature_extractors.encoder import Encoder, Encoding, Settings
 from feature_extractors.runner import WORKER_DIED, Outcome, extract
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.feature_store import FrameReader, read_features
+from mertools.feature_store import FrameReader, merge, read_features
 from mertools.media import MissingMedium, UnreadableMedia
 
 
@@ -229,6 +229,23 @@ def test_float16_on_disk(tmp_path: Path) -> None:
         assert reader["clip 0"].frames.dtype == np.float16
     with pytest.raises(InputError, match="dtype 'float16', now asked for is 'float32'"):
         run(tmp_path / "16", clips("abc"))
+
+
+def test_what_was_computed_in_another_type_is_not_mixed_in(tmp_path: Path) -> None:
+    class Halved(Toy):
+        def compute_dtype(self, device: str) -> str:
+            return "float16"
+
+    (full,) = run(tmp_path / "full", clips("abc"))
+    (half,) = run(tmp_path / "half", clips("abc"), Halved())
+    dtypes = [read_features(outcome.path).provenance.compute_dtype for outcome in (full, half)]
+    assert dtypes == ["float32", "float16"]
+    with pytest.raises(InputError, match="compute_dtype 'float32', now asked for is 'float16'"):
+        run(tmp_path / "full", clips("abc", "de"), Halved())
+    (same,) = run(tmp_path / "full", clips("abc"), Halved())
+    assert read_features(same.path).provenance.compute_dtype == "float32", "nothing was to be computed"
+    with pytest.raises(InputError, match="compute_dtype is 'float32' in the first and 'float16' in the second"):
+        merge([full.path, half.path], tmp_path / "merged.h5")
 
 
 def test_parts_of_a_corpus_make_up_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

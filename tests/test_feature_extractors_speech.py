@@ -182,7 +182,9 @@ def test_a_checkpoint_in_torch_s_format_with_the_old_names_is_read(clips: list[P
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     source = tiny_audio.speech(tmp_path)
-    with pytest.raises(InputError, match="holds a 'hubert' model, and wav2vec2-base wants 'wav2vec2'"):
+    with pytest.raises(
+        InputError, match="holds a network of type 'hubert', and wav2vec2-base is one of type 'wav2vec2'"
+    ):
         loaded("wav2vec2-base", source, "masked")
     weights = load_file(tmp_path / "model.safetensors")
     del weights["encoder.layers.4.layer_norm.bias"]
@@ -197,10 +199,4 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     tiny_audio.speech(tmp_path)
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(InputError, match=r"has no preprocessor_config.json, which says how sound is scaled"):
-        loaded("hubert-base", source, "masked")
-    (tmp_path / "model.safetensors").write_bytes(b"<html>not found</html>")
-    with pytest.raises(InputError, match=r"weights of path:.* cannot be loaded"):
-        loaded("hubert-base", source, "masked")
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(InputError, match="holds no model of transformers"):
         loaded("hubert-base", source, "masked")

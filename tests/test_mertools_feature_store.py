@@ -151,7 +151,7 @@ def test_a_file_has_frames_for_all_clips_or_for_none(tmp_path: Path) -> None:
         assert set(writer.finished()) == {f"clip_{number:04d}" for number in range(4)}
 
 
-@pytest.mark.parametrize("part", ["encoder", "source", "revision", "recipe", "noise", "dtype"])
+@pytest.mark.parametrize("part", ["encoder", "source", "revision", "recipe", "noise", "dtype", "compute_dtype"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_refuses_another_provenance_with_both_values(tmp_path: Path, part: str, packed: bool) -> None:
     path = tmp_path / "toy.h5"
@@ -159,11 +159,24 @@ def test_refuses_another_provenance_with_both_values(tmp_path: Path, part: str, 
         writer.append([toy_row(1)])
         if packed:
             writer.pack(["clip_0001"])
-    other = replace(PROVENANCE, **{part: "float16" if part == "dtype" else "other"})
+    other = replace(PROVENANCE, **{part: "float16" if part.endswith("dtype") else "other"})
     with pytest.raises(InputError) as error:
         FeatureWriter(path, other)
     assert repr(getattr(PROVENANCE, part)) in str(error.value) and repr(getattr(other, part)) in str(error.value)
     assert "--out" in str(error.value)
+
+
+def test_a_file_that_does_not_say_what_it_was_computed_in_is_continued_in_float32(tmp_path: Path) -> None:
+    path = tmp_path / "toy.h5"
+    write(path, range(2))
+    with h5py.File(path, "a") as file:
+        assert file.attrs["compute_dtype"] == "float32"
+        del file.attrs["compute_dtype"]
+    assert read_features(path).provenance == PROVENANCE
+    with pytest.raises(InputError, match="compute_dtype 'float32', now asked for is 'float16'"):
+        FeatureWriter(path, replace(PROVENANCE, compute_dtype="float16"))
+    with FeatureWriter(path, PROVENANCE) as writer:
+        assert len(writer.finished()) == 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -382,7 +395,15 @@ def test_a_merge_that_is_stopped_leaves_its_files_alone(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("part", "value"), [("revision", "2"), ("recipe", "sum"), ("noise", "musan"), ("level", "frame"), ("columns", ())]
+    ("part", "value"),
+    [
+        ("revision", "2"),
+        ("recipe", "sum"),
+        ("noise", "musan"),
+        ("compute_dtype", "float16"),
+        ("level", "frame"),
+        ("columns", ()),
+    ],
 )
 def test_merging_refuses_another_provenance_with_both_values(tmp_path: Path, part: str, value: object) -> None:
     write(tmp_path / "a.h5", range(5))

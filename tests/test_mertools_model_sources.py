@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from mertools import model_sources
 from mertools.errors import InputError
 from mertools.model_sources import Fetched, cache_folder, fetch, fingerprint, load_weights
+from mertools.model_sources.fetched import WHOLE_FILE_BYTES
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -105,7 +105,7 @@ def test_large_files_are_told_apart_by_their_ends(tmp_path: Path) -> None:
     for first, last in ((b"a", b"a"), (b"b", b"a"), (b"a", b"b")):
         with file.open("wb") as stream:
             stream.write(first)
-            stream.seek(model_sources.WHOLE_FILE_BYTES)
+            stream.seek(WHOLE_FILE_BYTES)
             stream.write(last)
         seen.add(fetch(f"path:{file}").revision)
     assert len(seen) == 3

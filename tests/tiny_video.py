@@ -102,6 +102,10 @@ def _blip2(folder: Path) -> Path:
     )
     model = library.Blip2ForConditionalGeneration(config)
     model.query_tokens.data.normal_()
+    # As in trained ones, what the queries gather is the picture's more than their own.
+    for name, weights in model.qformer.named_parameters():
+        if "crossattention" in name and weights.ndim == 2:
+            weights.data *= 10
     model.save_pretrained(folder, max_shard_size="500KB")
     settings = {
         "image_processor_type": "BlipImageProcessor",

@@ -61,6 +61,7 @@ TEXT: dict[str, Card] = {
         dim=384,
         licence="Apache-2.0",
         language="english",
+        architecture="bert",
         recipes=same({"layer": "last", "tokens": 256, "utterance": "normalised mean"}),
     ),
     "pert-base": _masked_language("pert-base", "PERT-base", "chinese-pert-base", **BASE),

@@ -1,4 +1,4 @@
-"""What every command shares: options with several values, and how a command ends."""
+"""What commands share: options and kinds of them, and how a command ends."""
 
 from __future__ import annotations
 
@@ -71,6 +71,30 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that the manifest's paths are relative to and stay inside (default: the manifest's own)",
     )
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """`--workers`: how clips are read."""
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
+    )
+
+
+def add_face_options(parser: argparse.ArgumentParser) -> None:
+    """`--face-detector` and `--face-model`: how faces are found."""
+    parser.add_argument(
+        "--face-detector",
+        choices=("auto", "dlib", "yunet"),
+        default="auto",
+        help="how faces are found in clips without ready crops",
+    )
+    parser.add_argument("--face-model", type=Path, metavar="ONNX", help="YuNet's model file")
+
+
+def add_model_options(parser: argparse.ArgumentParser, batch_size: int, batch_help: str) -> None:
+    """`--device` and `--batch-size`: how models run, by default on `batch_size` clips at once."""
+    parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
+    parser.add_argument("--batch-size", type=positive, default=batch_size, metavar="N", help=batch_help)
 
 
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> None:

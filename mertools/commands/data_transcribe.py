@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mertools.commands.command_line import add_corpus_options, count, make_parser, positive
+from mertools.commands.command_line import add_corpus_options, add_model_options, add_reading_options, make_parser
 from mertools.commands.display import clip_progress, print_table
 from mertools.commands.manifest_output import refuse_existing, write_manifest_for
 from mertools.corpus import read_manifest
@@ -47,11 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the recogniser's model, such as hf:openai/whisper-medium or path:/folder; FunASR takes two, the second "
         "for punctuation (default: hf:openai/whisper-large-v3, or FunASR's paraformer-zh,ct-punc)",
     )
-    parser.add_argument("--device", default="auto", help="where the model runs: auto, cpu or cuda")
-    parser.add_argument("--batch-size", type=positive, default=16, metavar="N", help="clips the model hears at once")
-    parser.add_argument(
-        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
-    )
+    add_model_options(parser, batch_size=16, batch_help="clips the model hears at once")
+    add_reading_options(parser)
     options = parser.parse_args(arguments)
     corpus = read_manifest(options.data, options.media_root)
     refuse_existing(options.out, options.overwrite)

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mertools.commands.command_line import Several, add_corpus_options, count, make_parser
+from mertools.commands.command_line import (
+    Several,
+    add_corpus_options,
+    add_face_options,
+    add_reading_options,
+    make_parser,
+)
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 from mertools.emotions import label_set
@@ -43,13 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the problems are written (default: validation.csv by the manifest)",
     )
     parser.add_argument("--labels", action=Several, metavar="NAME", help="classes, or 'auto' (default: MER2024's six)")
-    parser.add_argument(
-        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
-    )
-    parser.add_argument(
-        "--face-detector", choices=("auto", "dlib", "yunet"), default="auto", help="how faces are found in videos"
-    )
-    parser.add_argument("--face-model", type=Path, metavar="ONNX", help="YuNet's model file")
+    add_reading_options(parser)
+    add_face_options(parser)
     parser.add_argument("--strict", action="store_true", help=f"exit with status {UNUSABLE} if any clip has an error")
     options = parser.parse_args(arguments)
     corpus = read_manifest(options.data, options.media_root)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
-from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, positive
+from mertools.commands.command_line import (
+    Several,
+    add_corpus_options,
+    add_face_options,
+    add_model_options,
+    add_reading_options,
+    make_parser,
+    positive,
+)
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 
@@ -88,9 +96,7 @@ def make_extract_parser() -> argparse.ArgumentParser:
         help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N of --out",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
-    parser.add_argument(
-        "--workers", type=count, metavar="N", help="processes that read clips, 0 for none (default: one a CPU core)"
-    )
+    add_reading_options(parser)
     parser.add_argument(
         "--time-limit",
         type=positive,
@@ -98,21 +104,10 @@ def make_extract_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long reading one clip for one feature may take; then the worker is ended and the clip has failed",
     )
-    parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=32,
-        metavar="N",
-        help="clips a model encodes at once; halved where the memory is short",
+    add_model_options(
+        parser, batch_size=32, batch_help="clips a model encodes at once; halved where the memory is short"
     )
-    parser.add_argument(
-        "--face-detector",
-        choices=("auto", "dlib", "yunet"),
-        default="auto",
-        help="how faces are found in clips without ready crops",
-    )
-    parser.add_argument("--face-model", type=Path, metavar="ONNX", help="YuNet's model file")
+    add_face_options(parser)
     parser.add_argument("--strict", action="store_true", help=f"exit with status {FAILED_STRICTLY} if any clip failed")
     return parser
 

@@ -13,8 +13,6 @@ from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import card
 from mertools.commands.command_line import make_parser
 from mertools.commands.display import print_table
-from mertools.errors import InputError
-from mertools.media import MissingMedium
 
 VALUES = 8
 """Components of a vector that are shown: evenly spaced, the first and the last among them."""
@@ -29,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser(
         "mertools features fingerprint",
         "Extract features of a generated probe (sounds of 3, 9.99 and 12.3 seconds, a Chinese sentence with its\n"
-        "English one, drawn faces) and print norms and eight values of the vectors. Two labs with the same encoder\n"
-        "see the same numbers, but for the last digit.",
+        "English one, drawn faces and the room they are in) and print norms and eight values of the vectors. Two labs\n"
+        "with the same encoder see the same numbers, but for the last digit.",
         EXAMPLES,
     )
     parser.add_argument("feature", metavar="NAME", help="a feature of the catalog")
@@ -51,12 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     encoder = build(asked, settings)
     encoder.load(options.device)
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            vectors = answer(encoder, write_probe(Path(folder), asked.modality))
-        except MissingMedium as error:
-            raise InputError(
-                f"{asked.name} has no fingerprint: the probe holds face crops, sounds and a sentence ({error})."
-            ) from None
+        vectors = answer(encoder, write_probe(Path(folder), asked.modality))
     origin = {"feature": asked.name, "source": encoder.source, "revision": encoder.revision, "recipe": options.recipe}
     print_table(["what", "value"], origin.items())
     sys.stdout.write("\n")
