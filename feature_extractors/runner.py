@@ -124,6 +124,30 @@ class Sink(Protocol):
     def append(self, rows: Sequence[Row]) -> None: ...
 
 
+@dataclass(frozen=True)
+class Means:
+    """With what clips are prepared and encoded: the options of `extract` of these names."""
+
+    workers: int | None
+    device: str
+    batch_size: int
+    time_limit: float
+
+
+class Engine(Protocol):
+    """What prepares and encodes blocks of clips: this machine (`run_here`), or a cluster."""
+
+    def __call__(
+        self,
+        blocks: Sequence[Sequence[Task]],
+        encoders: Mapping[str, Encoder],
+        sinks: Mapping[str, Sink],
+        means: Means,
+        tally: Tally,
+    ) -> None:
+        """Append one shard a block and feature to the sinks; no batch holds clips of two blocks."""
+
+
 def extract(
     clips: Sequence[Clip],
     encoders: Sequence[Encoder],
@@ -137,6 +161,7 @@ def extract(
     limit: int | None = None,
     part: Part = Part(),
     time_limit: float = TIME_LIMIT_SECONDS,
+    engine: Engine | None = None,
     progress: Progress = lambda done, total, failed: None,
 ) -> list[Outcome]:
     """Write `<folder>/<feature>.h5` for every encoder and say what became of the clips.
@@ -144,13 +169,13 @@ def extract(
     `clips` are the whole corpus; `limit` restricts the work to the first so many, `part` to a part of those. Clips that
     are stored already with the same media are not touched. `dtype` is the type on disk. `workers` processes prepare
     clips, by default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after
-    `time_limit` seconds.
+    `time_limit` seconds. `engine` does the work elsewhere than on this machine.
 
     Raises InputError where a file belongs to another recipe or another process, where clips would be added to it that
     are computed in another type than its own, and where a model cannot be loaded.
     """
     asked = part.of(clips[:limit])
-    count = default_workers() if workers is None else workers
+    engine, means = engine or run_here, Means(workers, device, batch_size, time_limit)
     with ExitStack() as stack:
         writers = {
             encoder.name: stack.enter_context(
@@ -174,11 +199,7 @@ def extract(
         for group, blocks in zip(groups, plans, strict=True):
             if blocks:
                 by_name = {encoder.name: encoder for encoder in group if encoder.name in lacking}
-                with (
-                    Preparation(by_name, min(count, _clips(blocks)), time_limit) as preparation,
-                    loaded(by_name, device, batch_size) as models,
-                ):
-                    _run(blocks, preparation, models, writers, tally)
+                engine(blocks, by_name, writers, means, tally)
             for encoder in group:
                 writers[encoder.name].pack([clip.name for clip in asked])
         return [_outcome(encoder.name, writers[encoder.name].path, asked) for encoder in encoders]
@@ -264,6 +285,22 @@ class Tally:
 
     def tell(self) -> None:
         self.progress(self.done, self.total, self.failed)
+
+
+def run_here(
+    blocks: Sequence[Sequence[Task]],
+    encoders: Mapping[str, Encoder],
+    sinks: Mapping[str, Sink],
+    means: Means,
+    tally: Tally,
+) -> None:
+    """The engine that is this machine: its cores prepare, its device encodes."""
+    workers = default_workers() if means.workers is None else means.workers
+    with (
+        Preparation(encoders, min(workers, _clips(blocks)), means.time_limit) as preparation,
+        loaded(encoders, means.device, means.batch_size) as models,
+    ):
+        _run(blocks, preparation, models, sinks, tally)
 
 
 def _run(

@@ -76,6 +76,8 @@ class Toy(Encoder):
                 return lambda: None  # cannot be sent to another process
             case "hangs":
                 time.sleep(60)
+            case "slow":
+                time.sleep(0.2)
             case "signals":
                 held = signal.pthread_sigmask(signal.SIG_BLOCK, [])
                 return Item(f"{signal.SIGINT in held}")

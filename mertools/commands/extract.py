@@ -26,7 +26,7 @@ from mertools.corpus import read_manifest
 
 if TYPE_CHECKING:
     from feature_extractors.forecast import Forecast
-    from feature_extractors.runner import Outcome
+    from feature_extractors.runner import Engine, Outcome
 
 STATUSES = ("ok", "missing", "failed")
 REASONS_SHOWN = 20
@@ -36,8 +36,9 @@ EXAMPLES = """\
   python extract.py --feature egemaps face-expression minilm
   python extract.py --data corpus/manifest.csv --feature egemaps --level frame
   python extract.py --feature hubert-large clip-large --plan
-  python extract.py --feature hubert-large --shard 1/4       # on the first of four machines; then:
-  mertools features merge --help"""
+  python extract.py --feature hubert-large --shard 1/4      # on the first of four machines; then:
+  mertools features merge --help
+  python extract.py --feature hubert-large --ray auto       # on the Ray cluster of this machine"""
 
 
 def make_extract_parser() -> argparse.ArgumentParser:
@@ -108,13 +109,25 @@ def make_extract_parser() -> argparse.ArgumentParser:
         parser, batch_size=32, batch_help="clips a model encodes at once; halved where the memory is short"
     )
     add_face_options(parser)
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="work on a Ray cluster, one model a GPU: HOST:PORT, auto for the one that this machine belongs to, or no "
+        "address for a Ray of its own here; nodes share the clips' folder; --workers counts for each reading actor; "
+        "needs the extra ray",
+    )
     parser.add_argument("--strict", action="store_true", help=f"exit with status {FAILED_STRICTLY} if any clip failed")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, tell; returns the exit status."""
-    options = make_extract_parser().parse_args(arguments)
+    parser = make_extract_parser()
+    options = parser.parse_args(arguments)
+    if options.plan and options.ray:
+        parser.error("--plan tries clips on this machine: leave out --ray")
     cards = [card(name) for name in options.feature]
     corpus = read_manifest(options.data, options.media_root)
 
@@ -149,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limit=options.limit,
             part=part,
             time_limit=options.time_limit,
+            engine=_cluster(options.ray) if options.ray else None,
             progress=progress,
         )
     show(outcomes, time.monotonic() - begin)
@@ -164,6 +178,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"\nNext: {shlex.join([*next_command, '--feature', *options.feature])}\n")
     failed = any(outcome.count("failed") for outcome in outcomes)
     return FAILED_STRICTLY if options.strict and failed else 0
+
+
+def _cluster(address: str) -> Engine:
+    from feature_extractors.ray_cluster import RayCluster
+
+    return RayCluster(address)
 
 
 def show_plan(plan: Forecast) -> None:
