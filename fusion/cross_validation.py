@@ -1,120 +1,119 @@
-"""Train one network a fold, and join what the folds say of clips they did not see."""
+"""Which clips train a network, which choose its epoch, which it is scored on; and what the networks say of clips.
+
+Two estimates stand side by side (docs/choices.md). `cv-paper`: each fold is held out once, and chooses the epoch of the
+network that it then scores, as the organisers do. `cv-nested`: each fold is held out once as the outer fold; of the
+other folds the next one chooses epoch, configuration and ranking, the rest train, and the outer fold only scores.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 
-from fusion.inputs import IDENTITY, Inputs, Scaler
-from fusion.models.model import FeatureShape, FusionModel
-from fusion.training import Trained, build_network, predict, train
+from fusion.inputs import Data, Inputs
+from fusion.training import Configuration, Material, Member, Network, Trained, Training, predict
 from mertools.predictions import Predictions
-from mertools.randomness import torch_generator
+from mertools.randomness import seed_for
 
 
 @dataclass(frozen=True)
 class Problem:
     """A fusion to be trained: one system's features for all clips, of which `train` are the training clips' rows.
 
-    `targets` (len(train),) are class numbers, `folds` (len(train),) the fold each training clip is held out in.
+    `folds` (len(train),) is the fold each training clip is held out in, `draw_folds` gives such folds for a seed. With
+    `redrawn` every draw of a search has folds of its own, as in the released code.
     """
 
-    model: type[FusionModel]
-    inputs: Mapping[str, Inputs]
+    inputs: dict[str, Inputs]
+    material: Material
     train: np.ndarray
-    targets: np.ndarray
     folds: np.ndarray
-    classes: int
-    epochs: int
-    scaled: bool
+    draw_folds: Callable[[int], np.ndarray]
+    training: Training
     seed: int
-    device: str
+    redrawn: bool = False
 
     @property
-    def shapes(self) -> dict[str, FeatureShape]:
-        """What the model is told of each feature, by name."""
-        return {
-            name: FeatureShape(feature.provenance.modality, feature.values.shape[1])
-            for name, feature in self.inputs.items()
-        }
+    def fold_count(self) -> int:
+        return int(self.folds.max()) + 1
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The class numbers of the training clips, (len(train),)."""
+        return self.material.targets[self.train]
+
+    @property
+    def device(self) -> str:
+        return str(self.material.data.values.device)
 
     def only(self, names: Iterable[str]) -> Problem:
         """The same clips, folds and settings with the features `names` alone."""
-        return replace(self, inputs={name: self.inputs[name] for name in names})
+        return self._with({name: self.inputs[name] for name in names})
 
+    def reading(self, others: Mapping[str, Inputs]) -> Problem:
+        """The same with the features of the same names in `others`."""
+        return self._with({name: others[name] for name in self.inputs})
 
-@dataclass(frozen=True)
-class FoldNetwork:
-    """The network of one fold with the scaler fitted on its training clips."""
+    def _with(self, inputs: dict[str, Inputs]) -> Problem:
+        return replace(self, inputs=inputs, material=replace(self.material, data=Data.of(inputs, self.device)))
 
-    trained: Trained
-    scaler: Scaler
+    def again(self, *names: str | int) -> Problem:
+        """The same with another seed, and the folds of that seed."""
+        seed = seed_for(self.seed, *names)
+        return replace(self, seed=seed, folds=self.draw_folds(seed))
 
+    def of_draw(self, number: int) -> Problem:
+        """The problem as the draw `number` of a search sees it."""
+        return self.again("draw", number) if self.redrawn else self
 
-@dataclass(frozen=True)
-class CrossValidation:
-    """One configuration over all folds; `waf` is the mean of the folds' best-epoch scores (estimate `cv-paper`)."""
+    def fold_members(self, configuration: Configuration) -> list[Member]:
+        """A network a fold, trained on the other folds; the fold chooses its epoch (`cv-paper`)."""
+        return [
+            self._member(configuration, self.folds != fold, fold, f"fold {fold}") for fold in range(self.fold_count)
+        ]
 
-    configuration: Mapping[str, Any]
-    networks: tuple[FoldNetwork, ...]
-    waf: float
+    def outer_member(self, configuration: Configuration, outer: int) -> Member:
+        """The network of an outer fold: the next fold chooses its epoch, the others train it (`cv-nested`)."""
+        inner = (outer + 1) % self.fold_count
+        train = (self.folds != outer) & (self.folds != inner)
+        return self._member(configuration, train, inner, f"outer fold {outer}")
 
+    def held_out(self, fold: int) -> np.ndarray:
+        """The clips of a fold, as rows of the data."""
+        return self.train[self.folds == fold]
 
-def cross_validate(problem: Problem, configuration: Mapping[str, Any]) -> CrossValidation:
-    """Train `configuration` on each fold's complement and choose its epoch on the fold.
-
-    The result is a function of the problem's seed, its features' names and the configuration alone.
-    """
-    names = (*problem.inputs, *(f"{key}={value}" for key, value in sorted(configuration.items())))
-    networks = []
-    for fold in range(int(problem.folds.max()) + 1):
-        inside, held_out = problem.train[problem.folds != fold], problem.train[problem.folds == fold]
-        scaler = Scaler.fit(problem.inputs, inside) if problem.scaled else IDENTITY
-        batch = scaler.batch(problem.inputs, problem.device)
-        network = build_network(
-            problem.model, problem.shapes, problem.classes, configuration, problem.seed, *names, f"fold {fold}"
-        ).to(problem.device)
-        trained = train(
-            network,
-            batch.rows(torch.from_numpy(inside).to(problem.device)),
-            torch.from_numpy(problem.targets[problem.folds != fold]).to(problem.device),
-            batch.rows(torch.from_numpy(held_out).to(problem.device)),
-            problem.targets[problem.folds == fold],
-            problem.classes,
-            float(configuration["learning_rate"]),
-            float(configuration["dropout"]),
-            problem.epochs,
-            torch_generator(problem.seed, "training", *names, f"fold {fold}"),
+    def _member(self, configuration: Configuration, train: np.ndarray, choose: int, place: str) -> Member:
+        settings = (f"{name}={value}" for name, value in asdict(configuration).items())
+        return Member(
+            configuration, self.train[train], self.held_out(choose), self.seed, (*self.inputs, *settings, place)
         )
-        networks.append(FoldNetwork(trained, scaler))
-    return CrossValidation(configuration, tuple(networks), float(np.mean([n.trained.waf for n in networks])))
 
 
-def out_of_fold(problem: Problem, result: CrossValidation, names: Sequence[str]) -> Predictions:
+def out_of_fold(problem: Problem, networks: Sequence[Trained], names: Sequence[str]) -> Predictions:
     """What each training clip's held-out network says of it. `names` are the training clips'."""
-    probabilities = np.zeros((len(problem.train), problem.classes))
+    probabilities = np.zeros((len(problem.train), problem.material.classes))
     weights = np.zeros((len(problem.train), len(problem.inputs)))
-    for fold, network in enumerate(result.networks):
+    for fold, trained in enumerate(networks):
         rows = problem.folds == fold
-        probabilities[rows] = _softmax(network.trained.held_out.logits)
-        weights[rows] = network.trained.held_out.weights.cpu().numpy()
+        fused = predict(problem.material, [trained.network], problem.train[rows])
+        probabilities[rows] = _softmax(fused.logits[0])
+        weights[rows] = fused.weights[0].cpu().numpy()
     return Predictions(tuple(names), probabilities, weights, tuple(problem.inputs))
 
 
-def average(problem: Problem, result: CrossValidation, rows: np.ndarray, names: Sequence[str]) -> Predictions:
+def average(problem: Problem, networks: Sequence[Network], rows: np.ndarray, names: Sequence[str]) -> Predictions:
     """What the folds' networks say of the clips `rows` together: the mean of their logits (as released)."""
-    logits, weights = [], []
-    for network in result.networks:
-        batch = network.scaler.batch(problem.inputs, problem.device).rows(torch.from_numpy(rows).to(problem.device))
-        fused = predict(network.trained.network, batch)
-        logits.append(fused.logits)
-        weights.append(fused.weights)
-    mean_weights = torch.stack(weights).mean(dim=0).cpu().numpy()
-    return Predictions(tuple(names), _softmax(torch.stack(logits).mean(dim=0)), mean_weights, tuple(problem.inputs))
+    fused = predict(problem.material, networks, rows)
+    mean_weights = fused.weights.mean(dim=0).cpu().numpy()
+    return Predictions(tuple(names), _softmax(fused.logits.mean(dim=0)), mean_weights, tuple(problem.inputs))
+
+
+def outer_probabilities(problem: Problem, trained: Trained, outer: int) -> np.ndarray:
+    """What the network of an outer fold says of that fold's clips, (N, C)."""
+    return _softmax(predict(problem.material, [trained.network], problem.held_out(outer)).logits[0])
 
 
 def _softmax(logits: torch.Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fusion.models.model import FeatureShape
 from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.feature_store import FAILED, Features, Provenance, feature_names, read_features
@@ -34,53 +35,102 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Scaler:
-    """Mean and standard deviation by feature, of the clips they were fitted on; the identity where empty."""
+class Data:
+    """The features of all clips side by side, on one device.
 
-    mean: Mapping[str, np.ndarray]
-    std: Mapping[str, np.ndarray]
+    `values` (N, D) float32 holds the features' components in the order of `shapes`, zero where a clip lacks a feature;
+    `present` (N, F) says which features each clip has.
+    """
+
+    shapes: Mapping[str, FeatureShape]
+    values: Tensor
+    present: Tensor
 
     @classmethod
-    def fit(cls, inputs: Mapping[str, Inputs], rows: np.ndarray) -> Scaler:
-        """Fit on the clips `rows` that have the feature; a component that never varies is left at its scale."""
-        mean, std = {}, {}
-        for name, feature in inputs.items():
-            values = feature.values[rows][feature.mask[rows]].astype(np.float64)
-            mean[name] = values.mean(axis=0) if len(values) else np.zeros(feature.values.shape[1])
-            std[name] = values.std(axis=0) if len(values) else np.ones(feature.values.shape[1])
-            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up.
-            std[name][std[name] <= 1e-6 * np.maximum(1.0, np.abs(mean[name]))] = 1.0
-        return cls(mean, std)
+    def of(cls, inputs: Mapping[str, Inputs], device: str) -> Data:
+        """The features `inputs`, moved to `device`."""
+        shapes = {name: FeatureShape(one.provenance.modality, one.values.shape[1]) for name, one in inputs.items()}
+        values = np.concatenate([np.where(one.mask[:, None], one.values, 0) for one in inputs.values()], axis=1)
+        present = np.stack([one.mask for one in inputs.values()], axis=1)
+        return cls(shapes, torch.from_numpy(values).to(device), torch.from_numpy(present).to(device))
 
-    def batch(self, inputs: Mapping[str, Inputs], device: str) -> Batch:
-        """All clips of `inputs` scaled, as tensors on `device`; what a clip lacks stays zero."""
-        features, masks = {}, {}
-        for name, feature in inputs.items():
-            values = feature.values
-            if name in self.mean:
-                values = (values - self.mean[name]) / self.std[name]
-            values = np.where(feature.mask[:, None], values, 0).astype(np.float32)
-            features[name] = torch.from_numpy(values).to(device)
-            masks[name] = torch.from_numpy(feature.mask).to(device)
-        return Batch(features, masks)
-
-
-IDENTITY = Scaler({}, {})
+    @property
+    def dims(self) -> list[int]:
+        """The dimension of each feature."""
+        return [shape.dim for shape in self.shapes.values()]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Features (B, D) and masks (B,) by name, on one device."""
+class Scaling:
+    """What makes each component of `Data.values` vary alike: `mean` (D,) and `factor` (D,), one over the deviation."""
 
-    features: dict[str, Tensor]
-    masks: dict[str, Tensor]
+    mean: Tensor
+    factor: Tensor
 
-    def rows(self, index: Tensor | slice) -> Batch:
-        """The clips at `index`; a slice copies nothing."""
-        return Batch(
-            {name: values[index] for name, values in self.features.items()},
-            {name: mask[index] for name, mask in self.masks.items()},
-        )
+    @classmethod
+    def fit(cls, data: Data, rows: np.ndarray) -> Scaling:
+        """To mean 0 and deviation 1 over the clips `rows` that have the feature; what never varies keeps its scale."""
+        rows = torch.from_numpy(rows).to(data.values.device)
+        means, deviations = [], []
+        for values, present in zip(data.values[rows].split(data.dims, dim=1), data.present[rows].T, strict=True):
+            values = values[present].double()
+            if not len(values):
+                means.append(values.new_zeros(values.shape[1]))
+                deviations.append(values.new_ones(values.shape[1]))
+                continue
+            mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
+            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up.
+            constant = deviation <= 1e-6 * mean.abs().clamp(min=1)
+            means.append(mean)
+            deviations.append(torch.where(constant, 1.0, deviation))
+        return cls(torch.cat(means).float(), (1 / torch.cat(deviations)).float())
+
+    @classmethod
+    def none(cls, data: Data) -> Scaling:
+        """Leaves every component as it is."""
+        return cls(torch.zeros_like(data.values[0]), torch.ones_like(data.values[0]))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Other features of the same names for some clips of the corpus (noisy ones), on which networks are scored too.
+
+    `inputs` count all clips, like the features that the networks are trained on; `clips` are the names of those that
+    the variant holds.
+    """
+
+    name: str
+    inputs: Mapping[str, Inputs]
+    clips: frozenset[str]
+
+
+def load_variant(
+    name: str, folder: Path, trained: Mapping[str, Inputs], clips: Sequence[Clip], extract: str
+) -> Variant:
+    """Read the features `trained` once more, from `folder`, which may hold a part of the clips.
+
+    Raises InputError for features of another encoder or revision, and where no clip is in all of them.
+    """
+    files = {feature: _read(folder, feature, extract) for feature in trained}
+    for feature, found in files.items():
+        for what in ("encoder", "source", "revision"):
+            expected, got = (getattr(one.provenance, what) for one in (trained[feature], found))
+            if expected != got:
+                raise InputError(
+                    f"--also {name}: feature {feature!r} in {folder} is of {what} {got}, the one in use of {expected}."
+                )
+    known = frozenset.intersection(*(frozenset(found.names) for found in files.values()))
+    rows = [row for row, clip in enumerate(clips) if clip.name in known]
+    if not rows:
+        raise InputError(f"--also {name}: no clip of the corpus is in all features of {folder}.")
+    inputs = {}
+    for feature, found in files.items():
+        part = _align(found, [clips[row] for row in rows], extract)
+        values = np.zeros((len(clips), part.values.shape[1]), dtype=part.values.dtype)
+        mask = np.zeros(len(clips), dtype=bool)
+        values[rows], mask[rows] = part.values, part.mask
+        inputs[feature] = Inputs(part.provenance, values, mask, part.failed)
+    return Variant(name, inputs, frozenset(clips[row].name for row in rows))
 
 
 def load_inputs(folder: Path, names: Sequence[str], clips: Sequence[Clip], extract: str) -> dict[str, Inputs]:
@@ -90,18 +140,20 @@ def load_inputs(folder: Path, names: Sequence[str], clips: Sequence[Clip], extra
 
     Raises InputError for a feature without a file, one that lacks clips, and one that no clip has.
     """
+    return {name: _align(_read(folder, name, extract), clips, extract.format(feature=name)) for name in names}
+
+
+def _read(folder: Path, name: str, extract: str) -> Features:
     available = dict.fromkeys(feature_names(folder))
-    inputs = {}
-    for name in names:
-        path, extract_it = folder / f"{name}.h5", extract.format(feature=name)
-        # An unfinished extraction is not an unknown feature: reading it says what to do.
-        if name not in available and not path.with_suffix(".parts").exists():
-            try:
-                look_up("feature", name, available)
-            except InputError as error:
-                raise InputError(f"{folder} has no feature {name!r}. {error} Or run: {extract_it}") from None
-        inputs[name] = _align(read_features(path), clips, extract_it)
-    return inputs
+    path = folder / f"{name}.h5"
+    # An unfinished extraction is not an unknown feature: reading it says what to do.
+    if name not in available and not path.with_suffix(".parts").exists():
+        try:
+            look_up("feature", name, available)
+        except InputError as error:
+            extract_it = extract.format(feature=name)
+            raise InputError(f"{folder} has no feature {name!r}. {error} Or run: {extract_it}") from None
+    return read_features(path)
 
 
 def _align(features: Features, clips: Sequence[Clip], extract: str) -> Inputs:

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from fusion.inputs import Inputs
-from fusion.system import System
+from fusion.inputs import Inputs, Variant
+from fusion.ranking import Ranked
+from fusion.system import Answers, Run, System
 from mertools.clip import Clip
-from mertools.corpus import Corpus
+from mertools.corpus import TRAIN, Corpus
 from mertools.emotions import LabelSet
-from mertools.metrics import METRICS, estimate
-from mertools.run_record import fingerprint
+from mertools.intervals import Estimate, estimates
+from mertools.run_record import fingerprint, score_rows
 
-CV_PAPER, TEST = "cv-paper", "test"
+CV_PAPER, CV_NESTED, TEST = "cv-paper", "cv-nested", "test"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A system in the table of a run: `kind` is `single` (a feature alone) or `system`, `top` its number of features
+    a modality, None where they were named."""
+
+    kind: str
+    top: int | None
+    system: System
 
 
 def describe(
-    corpus: Corpus, labels: LabelSet, singles: Sequence[System], system: System, *, top: int | None, group: str | None
+    corpus: Corpus,
+    labels: LabelSet,
+    entries: Sequence[Entry],
+    written: System,
+    *,
+    group: str | None,
+    variants: Sequence[Variant] = (),
 ) -> dict[str, Any]:
     """The part of result.json about data and scores.
 
-    `singles` are features ranked alone, `top` how many of each modality `system` took; () and None without a ranking.
-    `group` is the column whose values the folds kept together.
+    `written` is the system whose predictions are written; `group` the column whose values the folds kept together.
     """
-    problem = system.problem
-    fold_of_clip = {clip.name: int(fold) for clip, fold in zip(corpus.train, problem.folds, strict=True)}
-    rows = [_describe_system("single", None, one, corpus, labels) for one in singles if one is not system]
+    problem = written.problem
+    fold_of_clip = {clip.name: int(fold) for clip, fold in zip(corpus.train, written.run.folds, strict=True)}
+    features = {name: one for entry in entries for name, one in entry.system.problem.inputs.items()}
     return {
         "device": problem.device,
         "labels": list(labels.names),
@@ -39,65 +56,96 @@ def describe(
             "notice": corpus.notice,
             "splits": {split: _describe_split(corpus, split, labels) for split in corpus.splits},
         },
-        "folds": {
-            "count": int(problem.folds.max()) + 1,
-            "group": group,
-            "fingerprint": fingerprint(fold_of_clip),
-        },
-        "features": [_describe_feature(feature) for feature in problem.inputs.values()],
-        "rows": [*rows, _describe_system("system", top, system, corpus, labels)],
+        "folds": {"count": problem.fold_count, "group": group, "fingerprint": fingerprint(fold_of_clip)},
+        "features": [_describe_feature(feature) for feature in features.values()],
+        "rows": [_describe_entry(entry, entry.system is written, corpus, labels, variants) for entry in entries],
     }
 
 
-def scores(system: System, clips: Sequence[Clip], labels: LabelSet) -> list[dict[str, Any]]:
-    """The system's scores as they stand in result.json: one for each metric, on train and on every labelled split.
+def scores(system: System, corpus: Corpus, labels: LabelSet, variants: Sequence[Variant] = ()) -> list[dict[str, Any]]:
+    """The system's scores as they stand in result.json: every metric on train and on every labelled split.
 
-    `train` is the estimate `cv-paper`: epoch and configuration were chosen on the folds that are reported. Other splits
-    chose nothing; clips without a label do not count.
+    On train there are the estimates `cv-paper` and, where asked for, `cv-nested`; other splits chose nothing. Value and
+    interval are means over the re-runs, where there are any, and the deviation is theirs. Clips without a label do not
+    count. What is scored on a variant's features is a split of its own.
     """
-    problem = system.problem
-    estimates = {
-        ("train", CV_PAPER, metric): estimate(
-            metric, problem.targets, system.out_of_fold.classes, len(labels), problem.seed, problem.folds
-        )
-        for metric in METRICS
-    }
-    predicted = dict(zip(system.others.names, system.others.classes, strict=True))
+    truth, seed = system.problem.targets, system.problem.seed
+    runs = system.reruns or (system.run,)
+    rows = score_rows(TRAIN, CV_PAPER, [_cross_validated(run, run.answers, system, labels) for run in runs])
+    if system.nested is not None:
+        nested = estimates(truth, system.nested.argmax(axis=1), labels.names, seed, system.problem.folds)
+        rows += score_rows(TRAIN, CV_NESTED, [nested])
+    labelled = _labelled(corpus)
+    for split, clips in labelled.items():
+        rows += score_rows(split, TEST, [_tested(run.answers, clips, labels, seed) for run in runs])
+    for variant in variants:
+        known = [row for row, clip in enumerate(corpus.train) if clip.name in variant.clips]
+        if known:
+            found = [_cross_validated(run, run.variants[variant.name], system, labels, known) for run in runs]
+            rows += score_rows(variant_split(TRAIN, variant.name), CV_PAPER, found)
+        for split, clips in labelled.items():
+            clips = [clip for clip in clips if clip.name in variant.clips]
+            if clips:
+                found = [_tested(run.variants[variant.name], clips, labels, seed) for run in runs]
+                rows += score_rows(variant_split(split, variant.name), TEST, found)
+    return rows
+
+
+def ranking_rows(ranking: Sequence[Ranked], entries: Sequence[Entry], labels: LabelSet) -> list[dict[str, Any]]:
+    """The rows of ranking.csv: what each feature reaches alone in the search's own folds, with its interval."""
+    alone = {entry.system.features[0]: entry.system for entry in entries if len(entry.system.features) == 1}
+    rows = []
+    for ranked in ranking:
+        system = alone[ranked.feature]
+        score = _cross_validated(system.run, system.run.answers, system, labels)["waf"]
+        rows.append({**asdict(ranked), "low": score.low, "high": score.high})
+    return rows
+
+
+def variant_split(split: str, variant: str) -> str:
+    """How result.json calls a split that is scored on other features of the same names."""
+    return f"{split} ({variant})"
+
+
+def _labelled(corpus: Corpus) -> dict[str, list[Clip]]:
+    """The clips with a label of each split that was not trained on."""
     by_split: dict[str, list[Clip]] = {}
-    for clip in clips:
-        if clip.label and clip.name in predicted:
+    for clip in corpus.others:
+        if clip.label:
             by_split.setdefault(clip.split, []).append(clip)
-    for split, labelled in by_split.items():
-        truth = np.array(labels.indices([clip.label for clip in labelled]))
-        classes = np.array([predicted[clip.name] for clip in labelled])
-        for metric in METRICS:
-            estimates[split, TEST, metric] = estimate(metric, truth, classes, len(labels), problem.seed)
-    return [
-        {
-            "split": split,
-            "estimate": kind,
-            "metric": metric,
-            "value": score.value,
-            "std": None,
-            "low": score.low,
-            "high": score.high,
-            "n": score.n,
-        }
-        for (split, kind, metric), score in estimates.items()
-    ]
+    return by_split
 
 
-def _describe_system(kind: str, top: int | None, one: System, corpus: Corpus, labels: LabelSet) -> dict[str, Any]:
-    best = one.search.best
+def _cross_validated(
+    run: Run, answers: Answers, system: System, labels: LabelSet, rows: Sequence[int] | slice = slice(None)
+) -> dict[str, Estimate]:
+    """The scores of the training clips `rows`, by the networks that have not seen them."""
+    truth, predicted = system.problem.targets[rows], answers.out_of_fold.classes[rows]
+    return estimates(truth, predicted, labels.names, system.problem.seed, run.folds[rows])
+
+
+def _tested(answers: Answers, clips: Sequence[Clip], labels: LabelSet, seed: int) -> dict[str, Estimate]:
+    predicted = dict(zip(answers.others.names, answers.others.classes, strict=True))
+    truth = np.array(labels.indices([clip.label for clip in clips]))
+    return estimates(truth, np.array([predicted[clip.name] for clip in clips]), labels.names, seed)
+
+
+def _describe_entry(
+    entry: Entry, written: bool, corpus: Corpus, labels: LabelSet, variants: Sequence[Variant]
+) -> dict[str, Any]:
+    one = entry.system
     return {
-        "kind": kind,
+        "kind": entry.kind,
         "modalities": one.modalities,
-        "top": top,
+        "top": entry.top,
         "features": list(one.features),
-        "chosen": dict(best.configuration),
-        "epochs": [network.trained.epoch + 1 for network in best.networks],
+        "written": written,
+        "chosen": asdict(one.configuration),
+        "epochs": [trained.epoch + 1 for trained in one.run.networks],
+        "parameters": one.parameters,
+        "repeats": len(one.reruns),
         "trials": [trial.as_json() for trial in one.search.trials],
-        "scores": scores(one, corpus.clips, labels),
+        "scores": scores(one, corpus, labels, variants),
     }
 
 

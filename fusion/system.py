@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from optuna.storages import BaseStorage
 
-from fusion.cross_validation import Problem, average, out_of_fold
-from fusion.inputs import MODALITIES
-from fusion.search import Search, Trial, search
+from fusion.cross_validation import Problem, average, out_of_fold, outer_probabilities
+from fusion.inputs import MODALITIES, Variant
+from fusion.ranking import Ranked, rank
+from fusion.scheduling import train_all
+from fusion.search import Plan, Progress, Search, search
+from fusion.training import Configuration, Trained
 from mertools.clip import Clip
+from mertools.metrics import confusion_matrix, waf
 from mertools.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the networks of all folds say: `out_of_fold` of each training clip the one that has not seen it, `others` of
+    all other clips the networks together. Both are in the corpus' order."""
+
+    out_of_fold: Predictions
+    others: Predictions
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network a fold, trained on the others, with their answers.
+
+    `answers` are about the corpus' features, `variants` about other features of the same names.
+    """
+
+    folds: np.ndarray
+    networks: tuple[Trained, ...]
+    answers: Answers
+    variants: Mapping[str, Answers]
 
 
 @dataclass(frozen=True)
 class System:
     """A searched fusion of the features of `problem`.
 
-    `out_of_fold` speaks of the training clips, `others` of all others, both in the corpus' order.
+    `run` holds the networks that chose the configuration, `reruns` those of the chosen configuration with other seeds
+    and folds. `nested` (len(train), C) are the probabilities of `cv-nested`, None where it was not asked for.
     """
 
     problem: Problem
     search: Search
-    out_of_fold: Predictions
-    others: Predictions
+    run: Run
+    reruns: tuple[Run, ...]
+    nested: np.ndarray | None
 
     @property
     def features(self) -> tuple[str, ...]:
         return tuple(self.problem.inputs)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The chosen configuration."""
+        return self.search.best.configuration
 
     @property
     def modalities(self) -> str:
@@ -36,17 +72,150 @@ class System:
         used = {feature.letter for feature in self.problem.inputs.values()}
         return "".join(letter for letter in MODALITIES if letter in used)
 
+    @property
+    def train_waf(self) -> float:
+        """What cross-validation says of the system: `cv-nested` where there is one, else `cv-paper`."""
+        if self.nested is None:
+            return self.search.best.value
+        targets, classes = self.problem.targets, self.problem.material.classes
+        return float(waf(confusion_matrix(targets, self.nested.argmax(axis=1), classes)))
 
-def fit(
-    problem: Problem, clips: Sequence[Clip], draws: int, progress: Callable[[Trial, float], None] | None = None
-) -> System:
-    """Search a configuration for `problem` and predict every clip of `clips`, the rows that `problem` counts."""
-    found = search(problem, draws, progress)
-    train = set(problem.train.tolist())
-    rows = np.array([row for row in range(len(clips)) if row not in train], dtype=np.int64)
-    return System(
-        problem,
-        found,
-        out_of_fold(problem, found.best, [clips[row].name for row in problem.train]),
-        average(problem, found.best, rows, [clips[row].name for row in rows]),
-    )
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers one network has."""
+        network = self.problem.material.untrained(self.configuration.hidden)
+        return sum(value.numel() for value in network.parameters())
+
+
+ProgressOf = Callable[[str, int], Progress]
+"""Gives the progress of a search by its title and number of draws."""
+
+
+class Laboratory:
+    """Searches and systems over the features of one problem; what several ask for is made once."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        clips: Sequence[Clip],
+        draws: Sequence[Configuration],
+        storage: BaseStorage,
+        *,
+        nested: bool,
+        repeats: int,
+        variants: Sequence[Variant] = (),
+        progress: ProgressOf,
+    ) -> None:
+        """`clips` are the rows that `problem` counts. With `nested` every search also serves `cv-nested`; every system
+        is trained `repeats` more times with other seeds and folds, and answers on `variants` too."""
+        self._problem, self._draws, self._storage = problem, draws, storage
+        self._train_names = [clips[row].name for row in problem.train]
+        train = set(problem.train.tolist())
+        self._others = np.array([row for row in range(len(clips)) if row not in train], dtype=np.int64)
+        self._other_names = [clips[row].name for row in self._others]
+        self._outers = tuple(range(problem.fold_count)) if nested else ()
+        self._repeats = repeats
+        self._variants = variants
+        self._progress = progress
+        self._found: dict[tuple[tuple[str, ...], Plan], Search] = {}
+        self._systems: dict[tuple, System] = {}
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return tuple(self._problem.inputs)
+
+    @property
+    def available(self) -> dict[str, int]:
+        """How many features there are of each modality that has one, by its letter, in the order A, V, T."""
+        counts = Counter(one.letter for one in self._problem.inputs.values())
+        return {letter: counts[letter] for letter in MODALITIES if counts[letter]}
+
+    @property
+    def resumed(self) -> int:
+        """How many draws the study knew already, over all searches."""
+        return sum(found.resumed for found in self._found.values())
+
+    def ranking(self) -> list[Ranked]:
+        """All features by their cross-validation alone (`cv-paper`), best first."""
+        scores = {name: self._search((name,), Plan(outers=self._outers)).best.value for name in self._problem.inputs}
+        return rank(scores, self._modality_of)
+
+    def inner_ranking(self, outer: int) -> list[Ranked]:
+        """All features by what the clips outside the outer fold say of them."""
+        plan = Plan(outers=self._outers)
+        scores = {name: self._search((name,), plan).inner[outer][0].inner_wafs[outer] for name in self._problem.inputs}
+        return rank(scores, self._modality_of)
+
+    def system(self, names: Sequence[str], inner: Callable[[int], Sequence[str]] | None = None) -> System:
+        """The system of the features `names`.
+
+        `inner` says which features an outer fold of `cv-nested` would have chosen, where that is not `names` in any
+        case.
+        """
+        names = tuple(names)
+        of_outer = {outer: names if inner is None else tuple(inner(outer)) for outer in self._outers}
+        key = (names, tuple(of_outer.values()))
+        if key not in self._systems:
+            self._systems[key] = self._make(names, of_outer)
+        return self._systems[key]
+
+    @property
+    def _modality_of(self) -> dict[str, str]:
+        return {name: one.provenance.modality for name, one in self._problem.inputs.items()}
+
+    def _make(self, names: tuple[str, ...], of_outer: Mapping[int, tuple[str, ...]]) -> System:
+        own = tuple(outer for outer, chosen in of_outer.items() if chosen == names)
+        found = self._search(names, Plan(outers=self._outers if len(names) == 1 else own))
+        problem = self._problem.only(names)
+        return System(
+            problem,
+            found,
+            self._run(problem.of_draw(found.best.number), found.networks),
+            self._rerun(problem, found.best.configuration),
+            self._nested(of_outer) if self._outers else None,
+        )
+
+    def _search(self, names: tuple[str, ...], plan: Plan) -> Search:
+        if (names, plan) not in self._found:
+            title = " + ".join(names) if plan.folds else f"{' + '.join(names)} (outer folds)"
+            problem = self._problem.only(names)
+            progress = self._progress(title, len(self._draws))
+            self._found[names, plan] = search(problem, self._draws, plan, self._storage, progress)
+        return self._found[names, plan]
+
+    def _run(self, problem: Problem, networks: Sequence[Trained]) -> Run:
+        variants = {variant.name: self._answer(problem.reading(variant.inputs), networks) for variant in self._variants}
+        return Run(problem.folds, tuple(networks), self._answer(problem, networks), variants)
+
+    def _answer(self, problem: Problem, networks: Sequence[Trained]) -> Answers:
+        return Answers(
+            out_of_fold(problem, networks, self._train_names),
+            average(problem, [one.network for one in networks], self._others, self._other_names),
+        )
+
+    def _rerun(self, problem: Problem, configuration: Configuration) -> tuple[Run, ...]:
+        again = [problem.again("repeat", number) for number in range(self._repeats)]
+        members = [member for one in again for member in one.fold_members(configuration)]
+        trained = dict(train_all(problem.material, problem.training, members))
+        networks = iter([trained[place] for place in range(len(members))])
+        return tuple(self._run(one, [next(networks) for _ in range(one.fold_count)]) for one in again)
+
+    def _nested(self, of_outer: Mapping[int, tuple[str, ...]]) -> np.ndarray:
+        """What the networks of the outer folds say of their folds' clips, (len(train), C)."""
+        outers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for outer, names in of_outer.items():
+            outers_of[names].append(outer)
+        probabilities = np.zeros((len(self._problem.train), self._problem.material.classes))
+        for names, outers in outers_of.items():
+            problem = self._problem.only(names)
+            found = self._serving(names, outers)
+            for outer in outers:
+                probabilities[problem.folds == outer] = outer_probabilities(problem, found.inner[outer][1], outer)
+        return probabilities
+
+    def _serving(self, names: tuple[str, ...], outers: Sequence[int]) -> Search:
+        """A search over `names` that has trained the outer folds; one made before, if it has."""
+        for (known, plan), found in self._found.items():
+            if known == names and set(outers) <= set(plan.outers):
+                return found
+        return self._search(names, Plan(folds=False, outers=tuple(outers)))

@@ -1,95 +1,359 @@
-"""Train one fusion network, and keep the epoch that predicts its held-out clips best."""
+"""Train many fusion networks of one shape as one stacked program, each as if it were alone.
+
+Each parameter of a stack is one tensor over its members; the forward pass is vmapped over them (`torch.func`), and one
+fused optimiser step moves all. What chance decides about a member (initial weights, batches,
+dropout) depends on the member alone, and its tensors have the same shape in any stack: a network comes out the same
+alone and among others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from math import ceil
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call, vmap
 from torch.nn import functional
 
-from fusion.inputs import Batch
-from fusion.models.model import FeatureShape, Fused, FusionModel
+from fusion.inputs import Data, Scaling
+from fusion.models.model import Fused, FusionModel
 from mertools.metrics import confusion_matrix, waf
-from mertools.randomness import torch_generator
+from mertools.randomness import generator, torch_generator
 
 BATCH_SIZE = 32
 # What the released code regularises with; the paper is silent (docs/choices.md).
 WEIGHT_DECAY = 1e-5
 
+ALIGNMENT = 64
+"""A member's part of a parameter is filled up to a multiple of so many numbers: what does not fill a vector register is
+computed with other rounding, which must not depend on a member's place in the stack."""
+
+Parameters = dict[str, Tensor]
+"""The parameters of a model by name, each as a vector (`from_module`), or those of a stack's members, (S, numbers)."""
+
+ROWS_AT_ONCE = 256
+"""Clips of a member that are predicted at once."""
+
+LEVELS = 2**16
+"""Dropout is drawn in so many steps of probability."""
+
+
+@dataclass(frozen=True, order=True)
+class Configuration:
+    """What a search chooses: the hidden dimension d, Adam's learning rate, the rate of dropout (MER2024 §3.3)."""
+
+    hidden: int
+    learning_rate: float
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained, whatever their configuration.
+
+    `modality_dropout` is the probability that a training clip is shown without a modality (never without all);
+    `class_weights` weighs classes in the loss by one over their frequency; `prior_adjustment` subtracts the
+    logarithm of the training classes' frequencies from the logits of a trained network (Menon et al. 2021).
+    """
+
+    epochs: int = 100
+    scaled: bool = True
+    modality_dropout: float = 0.0
+    class_weights: bool = False
+    prior_adjustment: bool = False
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to be trained on the clips `train`; those of `choose` choose its epoch. Both are rows of the data.
+
+    `names` are what its random draws depend on, beside the seed.
+    """
+
+    configuration: Configuration
+    train: np.ndarray
+    choose: np.ndarray
+    seed: int
+    names: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return ceil(len(self.train) / BATCH_SIZE)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network: its parameters, the scaling of its training clips, and what is added to its logits (C,)."""
+
+    hidden: int
+    parameters: Parameters
+    scaling: Scaling
+    offset: Tensor
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A network at its best epoch, with the held-out score that chose the epoch and the held-out outputs."""
+    """A network at its best epoch (from 0), with the score on the `choose` clips that chose the epoch."""
 
-    network: FusionModel
+    network: Network
     epoch: int
     waf: float
-    held_out: Fused
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all members of a stack learn from: the model, all clips, and their classes (N,), -1 where unknown."""
+
+    model: type[FusionModel]
+    data: Data
+    targets: np.ndarray
+    classes: int
+
+    def untrained(self, hidden: int) -> FusionModel:
+        """A network with weights from torch's global generator."""
+        return self.model(self.data.shapes, self.classes, hidden)
 
 
 def train(
-    network: FusionModel,
-    batch: Batch,
-    targets: Tensor,
-    held_out_batch: Batch,
-    held_out_targets: np.ndarray,
-    classes: int,
-    learning_rate: float,
-    dropout: float,
-    epochs: int,
-    generator: torch.Generator,
-) -> Trained:
-    """Train `network` by Adam on cross-entropy, in shuffled batches of 32, for `epochs` epochs.
+    material: Material, training: Training, members: Sequence[Member], tick: Callable[[int], None] = lambda count: None
+) -> list[Trained]:
+    """Train `members`, which share hidden dimension, learning rate and batches an epoch, by Adam on cross-entropy.
 
-    The best epoch is the first with the highest WAF on the held-out clips, as in the released code: an optimistic
-    choice, which is why its score is called `cv-paper`. Batches and dropout are drawn from `generator`, a CPU one, so
-    that every device draws alike.
+    The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code. `tick` is
+    told how many members have finished another epoch.
     """
-    device = targets.device
-    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
-    best_waf, best_epoch, best_state = -1.0, 0, {}
-    for epoch in range(epochs):
-        order = torch.randperm(len(targets), generator=generator).to(device)
-        shuffled, shuffled_targets = batch.rows(order), targets[order]
-        for begin in range(0, len(targets), BATCH_SIZE):
-            part = slice(begin, begin + BATCH_SIZE)
-            rows = shuffled.rows(part)
-            uniform = torch.rand((len(shuffled_targets[part]), network.dropped), generator=generator)
-            keep = ((uniform >= dropout) / (1 - dropout)).to(device)
-            fused = network(rows.features, rows.masks, keep)
-            loss = functional.cross_entropy(fused.logits, shuffled_targets[part])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        predicted = predict(network, held_out_batch).logits.argmax(dim=1).cpu().numpy()
-        score = float(waf(confusion_matrix(held_out_targets, predicted, classes)))
-        if score > best_waf:
-            best_waf, best_epoch = score, epoch
-            best_state = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(best_state)
-    return Trained(network, best_epoch, best_waf, predict(network, held_out_batch))
+    stack = _Stack(material, training, members)
+    wafs = np.full(len(members), -1.0)
+    epochs = np.zeros(len(members), dtype=np.int64)
+    best = {name: value.detach().clone() for name, value in stack.parameters.items()}
+    for epoch in range(training.epochs):
+        stack.train_an_epoch()
+        scores = stack.held_out_wafs()
+        for place in np.flatnonzero(scores > wafs):
+            wafs[place], epochs[place] = scores[place], epoch
+            for name, value in stack.parameters.items():
+                best[name][place] = value[place].detach()
+        tick(len(members))
+    networks = [
+        Network(stack.hidden, {name: value[place] for name, value in best.items()}, scaling, offset)
+        for place, (scaling, offset) in enumerate(zip(stack.scalings, stack.offsets, strict=True))
+    ]
+    return [Trained(*one) for one in zip(networks, epochs.tolist(), wafs.tolist(), strict=True)]
 
 
-@torch.inference_mode()
-def predict(network: FusionModel, batch: Batch) -> Fused:
-    """The network's outputs for all clips of `batch`, without dropout."""
-    return network(batch.features, batch.masks)
+def predict(material: Material, networks: Sequence[Network], rows: np.ndarray) -> Fused:
+    """What each of `networks` says of the clips `rows`, without dropout: logits (S, N, C) and so on."""
+    forward = _Forward(material, networks[0].hidden, [network.scaling for network in networks])
+    parameters = _stacked([network.parameters for network in networks])
+    offsets = torch.stack([network.offset for network in networks])
+    with torch.no_grad():
+        parts = list(forward.predictions(parameters, [rows] * len(networks), offsets))
+    whole = (torch.cat([getattr(part, field.name) for part in parts], dim=1) for field in fields(Fused))
+    return Fused(*(values[:, : len(rows)] for values in whole))
 
 
-def build_network(
-    model: type[FusionModel],
-    shapes: Mapping[str, FeatureShape],
-    classes: int,
-    configuration: Mapping[str, Any],
-    seed: int,
-    *names: str,
-) -> FusionModel:
-    """A network of `model` whose initial weights are a function of (seed, names) alone."""
+class _Stack:
+    """Members in training, side by side."""
+
+    def __init__(self, material: Material, training: Training, members: Sequence[Member]) -> None:
+        self.material, self.members = material, members
+        self.hidden = members[0].configuration.hidden
+        device = material.data.values.device
+        self.scalings = [
+            Scaling.fit(material.data, member.train) if training.scaled else Scaling.none(material.data)
+            for member in members
+        ]
+        self.forward = _Forward(material, self.hidden, self.scalings)
+        initial = _stacked([from_module(_initial_network(material, member)) for member in members])
+        self.parameters = {name: value.to(device).requires_grad_() for name, value in initial.items()}
+        rate = members[0].configuration.learning_rate
+        self.optimiser = torch.optim.Adam(self.parameters.values(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
+        self.draws = [_Draws(member, training, self.forward.dropped, material.data) for member in members]
+        counts = [np.bincount(material.targets[member.train], minlength=material.classes) for member in members]
+        self.weights = torch.tensor(np.array([_class_weights(count, training) for count in counts]), device=device)
+        self.offsets = torch.tensor(np.array([_offset(count, training) for count in counts]), device=device)
+        self.targets = torch.from_numpy(material.targets).to(device)
+        rates = torch.tensor([member.configuration.dropout for member in members], device=device)
+        self.threshold = (rates * LEVELS).round().sub(LEVELS // 2).to(torch.int16).view(-1, 1, 1)
+        self.kept_factor = (1 / (1 - rates)).view(-1, 1, 1)
+
+    def train_an_epoch(self) -> None:
+        """Go through every member's training clips once, in batches of 32."""
+        device = self.targets.device
+        orders, counted = map(np.stack, zip(*(draw.order() for draw in self.draws), strict=True))
+        shuffled = torch.from_numpy(orders).to(device)
+        # A row that fills up the last batch counts for nothing.
+        weights = torch.from_numpy(counted).to(device) * self.weights.gather(1, self.targets[shuffled])
+        for step in range(orders.shape[1] // BATCH_SIZE):
+            part = slice(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)
+            levels = torch.from_numpy(np.stack([draw.levels() for draw in self.draws])).to(device)
+            keep = (levels >= self.threshold) * self.kept_factor
+            shown = [draw.shown(rows) for draw, rows in zip(self.draws, orders[:, part], strict=True)]
+            shown = None if shown[0] is None else torch.from_numpy(np.stack(shown)).to(device)
+            rows = shuffled[:, part]
+            logits = self.forward(self.parameters, rows, keep, shown).logits
+            losses = functional.cross_entropy(
+                logits.flatten(0, 1), self.targets[rows].flatten(), reduction="none"
+            ).view(rows.shape)
+            loss = (losses * weights[:, part]).sum(dim=1) / weights[:, part].sum(dim=1)
+            self.optimiser.zero_grad()
+            loss.sum().backward()
+            self.optimiser.step()
+
+    def held_out_wafs(self) -> np.ndarray:
+        """The WAF of each member on its own `choose` clips, (S,)."""
+        rows = [member.choose for member in self.members]
+        with torch.no_grad():
+            parts = [
+                part.logits.argmax(dim=2) for part in self.forward.predictions(self.parameters, rows, self.offsets)
+            ]
+        predicted = torch.cat(parts, dim=1).cpu().numpy()
+        targets, classes = self.material.targets, self.material.classes
+        return np.array(
+            [
+                float(waf(confusion_matrix(targets[own], said[: len(own)], classes)))
+                for own, said in zip(rows, predicted, strict=True)
+            ]
+        )
+
+
+class _Forward:
+    """The vmapped forward pass of members over rows of the data."""
+
+    def __init__(self, material: Material, hidden: int, scalings: Sequence[Scaling]) -> None:
+        self.data = material.data
+        self.mean = torch.stack([scaling.mean for scaling in scalings]).unsqueeze(1)
+        self.factor = torch.stack([scaling.factor for scaling in scalings]).unsqueeze(1)
+        # Only its graph is used; the parameters come from the stack.
+        with torch.device("meta"):
+            network = material.untrained(hidden)
+        self.dropped = network.dropped
+        shapes = {name: value.shape for name, value in network.named_parameters()}
+
+        def fuse(parameters: Parameters, values: Tensor, present: Tensor, keep: Tensor | None) -> tuple[Tensor, ...]:
+            named = {name: _matrix(parameters[name], shape) for name, shape in shapes.items()}
+            features = dict(zip(self.data.shapes, values.split(self.data.dims, dim=1), strict=True))
+            masks = dict(zip(self.data.shapes, present.unbind(dim=1), strict=True))
+            fused = functional_call(network, named, (features, masks, keep))
+            return fused.logits, fused.weights, fused.embedding
+
+        self._training = vmap(fuse)
+        self._inference = vmap(fuse, in_dims=(0, 0, 0, None))
+
+    def __call__(
+        self, parameters: Parameters, rows: Tensor, keep: Tensor | None = None, shown: Tensor | None = None
+    ) -> Fused:
+        """What each member says of its clips `rows` (S, B), with the dropout `keep` (S, B, dropped).
+
+        `shown` (S, B, F) says which of the features that a clip has are shown; all where it is None.
+        """
+        flat = rows.flatten()
+        values = self.data.values.index_select(0, flat).view(*rows.shape, -1)
+        values = values.sub_(self.mean).mul_(self.factor)
+        present = self.data.present.index_select(0, flat).view(*rows.shape, -1)
+        if shown is not None:
+            present = present & shown
+        run = self._inference if keep is None else self._training
+        return Fused(*run(parameters, values, present, keep))
+
+    def predictions(self, parameters: Parameters, rows: Sequence[np.ndarray], offsets: Tensor) -> Iterator[Fused]:
+        """What each member says of its own clips, in blocks of one size; shorter lists are filled up at their end."""
+        longest = max(len(own) for own in rows)
+        filled = np.zeros((len(rows), ceil(longest / ROWS_AT_ONCE) * ROWS_AT_ONCE), dtype=np.int64)
+        for place, own in enumerate(rows):
+            filled[place, : len(own)] = own
+        for begin in range(0, filled.shape[1], ROWS_AT_ONCE):
+            block = torch.from_numpy(filled[:, begin : begin + ROWS_AT_ONCE]).to(self.data.values.device)
+            fused = self(parameters, block)
+            yield Fused(fused.logits + offsets.unsqueeze(1), fused.weights, fused.embedding)
+
+
+class _Draws:
+    """What chance decides for one member, from a generator of its own."""
+
+    def __init__(self, member: Member, training: Training, dropped: int, data: Data) -> None:
+        self._generator = generator(member.seed, "training", *member.names)
+        self._rows = member.train
+        self._dropped = dropped
+        self._modality_dropout = training.modality_dropout
+        modalities = [shape.modality for shape in data.shapes.values()]
+        self._modality = np.array([sorted(set(modalities)).index(modality) for modality in modalities])
+        self._present = data.present.cpu().numpy()
+
+    def order(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of an epoch in whole batches, and for each 1.0 if it counts: the last batch may need filling up."""
+        order = self._generator.permutation(self._rows)
+        filling = -len(order) % BATCH_SIZE
+        counted = np.ones(len(order) + filling, dtype=np.float32)
+        counted[len(order) :] = 0
+        return np.concatenate([order, order[:1].repeat(filling)]), counted
+
+    def levels(self) -> np.ndarray:
+        """Uniform draws for the dropout of a batch, (B, dropped) int16: bytes are the fastest a generator gives."""
+        count = BATCH_SIZE * self._dropped
+        return np.frombuffer(self._generator.bytes(2 * count), dtype=np.int16).reshape(BATCH_SIZE, self._dropped)
+
+    def shown(self, rows: np.ndarray) -> np.ndarray | None:
+        """Which features of the clips `rows` are shown, (B, F); None where modality dropout is off."""
+        if not self._modality_dropout:
+            return None
+        count = self._modality.max() + 1
+        kept = self._generator.random((len(rows), count)) >= self._modality_dropout
+        shown = kept[:, self._modality]
+        return shown | ~(shown & self._present[rows]).any(axis=1, keepdims=True)
+
+
+def _initial_network(material: Material, member: Member) -> FusionModel:
+    """A network whose initial weights are a function of the member's seed and names alone."""
     with torch.random.fork_rng(devices=[]):
         # torch.nn initialises from the global generator; nothing else may notice.
-        torch.manual_seed(torch_generator(seed, "initial weights", *names).initial_seed())
-        return model(shapes, classes, int(configuration["hidden"]))
+        torch.manual_seed(torch_generator(member.seed, "initial weights", *member.names).initial_seed())
+        return material.untrained(member.configuration.hidden)
+
+
+def to_module(material: Material, network: Network) -> FusionModel:
+    """A trained network as a module of its own."""
+    module = material.untrained(network.hidden)
+    for name, value in module.named_parameters():
+        value.data.copy_(_matrix(network.parameters[name], value.shape))
+    return module
+
+
+def from_module(network: FusionModel) -> Parameters:
+    """The parameters of a network as vectors, filled up with zeros to a multiple of ALIGNMENT.
+
+    Matrices are stored (in, out), as their gradients come out of the backward pass.
+    """
+    vectors = {name: _transposed(value.detach()).flatten() for name, value in network.named_parameters()}
+    return {name: functional.pad(vector, (0, -len(vector) % ALIGNMENT)) for name, vector in vectors.items()}
+
+
+def _matrix(vector: Tensor, shape: torch.Size) -> Tensor:
+    """The parameter of `shape` that a vector holds."""
+    return _transposed(vector[: shape.numel()].view(shape[::-1]))
+
+
+def _transposed(value: Tensor) -> Tensor:
+    return value.permute(*reversed(range(value.ndim)))
+
+
+def _stacked(members: Sequence[Parameters]) -> Parameters:
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _class_weights(counts: np.ndarray, training: Training) -> np.ndarray:
+    """(C,) float32, 1 for every class unless asked for."""
+    if not training.class_weights:
+        return np.ones(len(counts), dtype=np.float32)
+    return (counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+
+
+def _offset(counts: np.ndarray, training: Training) -> np.ndarray:
+    """(C,) float32, what is added to the logits: 0 unless asked for. A class without clips counts as one clip."""
+    if not training.prior_adjustment:
+        return np.zeros(len(counts), dtype=np.float32)
+    return -np.log(np.maximum(counts, 1) / counts.sum()).astype(np.float32)

@@ -18,7 +18,7 @@ import numpy as np
 
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.randomness import seed_for
+from mertools.randomness import generator, seed_for
 
 PATH_COLUMNS = ("video", "audio", "faces")
 SUBTITLE_COLUMNS = ("subtitle", "subtitle_english")
@@ -169,6 +169,19 @@ def stratified_folds(clips: Sequence[Clip], count: int, seed: int, group: str | 
     folds = np.empty(len(clips), dtype=np.int64)
     for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(order)), labels, groups)):
         folds[[order[i] for i in held_out]] = fold
+    return folds
+
+
+def shuffled_folds(clips: Sequence[Clip], count: int, seed: int) -> np.ndarray:
+    """The fold of each clip, (N,), as in the challenge's released code: shuffled, whatever the classes.
+
+    Each fold has N // count clips, the last one the rest too. Raises InputError for fewer clips than folds.
+    """
+    if len(clips) < count:
+        raise InputError(f"{len(clips)} training clips cannot fill {count} folds. Use fewer folds.")
+    order = generator(seed, "folds").permutation(sorted(range(len(clips)), key=lambda i: clips[i].name))
+    folds = np.empty(len(clips), dtype=np.int64)
+    folds[order] = np.minimum(np.arange(len(clips)) // (len(clips) // count), count - 1)
     return folds
 
 

@@ -7,12 +7,8 @@ and reports accuracy beside it (MER2024 §3.4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from mertools.intervals import Estimate
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -58,22 +54,6 @@ def all_scores(confusion: np.ndarray) -> np.ndarray:
     """Every metric at once, in the order of `metric_names`; (..., C, C) to (..., M)."""
     summaries = [score(confusion)[..., np.newaxis] for score in METRICS.values()]
     return np.concatenate([*summaries, class_f1(confusion)], axis=-1)
-
-
-def estimate(
-    metric: str,
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    classes: int,
-    seed: int,
-    folds: np.ndarray | None = None,
-    resamples: int = 1000,
-) -> Estimate:
-    """One metric of METRICS as `mertools.intervals.estimates` gives it."""
-    from mertools.intervals import estimates
-
-    labels = [str(number) for number in range(classes)]
-    return estimates(truth, predicted, labels, seed, folds, resamples)[metric]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ from mertools.emotions import LabelSet
 from mertools.errors import InputError
 
 # Where run_fusion.py looks for it.
-from mertools.submissions import write_submission as write_submission
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import platform
 import shlex
+import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,21 +69,30 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
     return path
 
 
-def score_rows(split: str, kind: str, estimates: Mapping[str, Estimate]) -> list[dict[str, Any]]:
-    """The scores of one split as they stand in result.json, a row a metric; `kind` says what estimate they are."""
+def score_rows(split: str, kind: str, runs: Sequence[Mapping[str, Estimate]]) -> list[dict[str, Any]]:
+    """The scores of one split as they stand in result.json, a row a metric; `kind` says what estimate they are.
+
+    `runs` are the estimates of one run by metric, or those of several re-runs: value and interval are then the mean
+    over these, and `std` is their standard deviation.
+    """
     return [
         {
             "split": split,
             "estimate": kind,
             "metric": metric,
-            "value": estimate.value,
-            "std": None,
-            "low": estimate.low,
-            "high": estimate.high,
-            "n": estimate.n,
+            "value": statistics.fmean(run[metric].value for run in runs),
+            "std": statistics.stdev(run[metric].value for run in runs) if len(runs) > 1 else None,
+            "low": statistics.fmean(run[metric].low for run in runs),
+            "high": statistics.fmean(run[metric].high for run in runs),
+            "n": runs[0][metric].n,
         }
-        for metric, estimate in estimates.items()
+        for metric in runs[0]
     ]
+
+
+def written_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of the system whose predictions lie in the run's folder."""
+    return next(row for row in result["rows"] if row["written"])
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Attention(FusionModel):
         """Fuse a batch, see `FusionModel.forward`."""
         mask = self.mask(masks)
         h = self.projections([features[name] for name in self.features], mask, keep)  # (B, F, hidden), eq. 1 and 2
-        scores = torch.where(mask, self.score(h).squeeze(-1), MASKED_SCORE)
+        # Not as a matrix product: with one column that one is computed differently alone and in a stack.
+        scores = torch.where(mask, (h * self.score.weight[0]).sum(dim=2) + self.score.bias, MASKED_SCORE)
         # A clip that lacks every feature gets no weight at all: its logits are the head's bias.
         weights = torch.softmax(scores, dim=1) * mask  # eq. 3
         embedding = (weights.unsqueeze(-1) * h).sum(dim=1)  # z = h alpha

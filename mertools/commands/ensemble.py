@@ -150,6 +150,7 @@ def _describe(ensemble: Ensemble, corpus: Corpus, labels: LabelSet, runs: Sequen
     def row(kind: str, name: str, modalities: str, voter: Predicted, estimate: str) -> dict[str, Any]:
         return {
             "kind": kind,
+            "written": voter is ensemble,
             "name": name,
             "modalities": modalities,
             "top": None,
@@ -195,7 +196,7 @@ def _scores(
         for row in run_record.score_rows(
             part.split,
             estimate if part.split == TRAIN else TEST,
-            estimates(part.truth, part.classes(voter), labels.names, seed, part.folds),
+            [estimates(part.truth, part.classes(voter), labels.names, seed, part.folds)],
         )
     ]
 

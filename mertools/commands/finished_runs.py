@@ -13,7 +13,7 @@ from mertools.commands.fuse import resolve_labels
 from mertools.corpus import TRAIN, Corpus, read_manifest
 from mertools.emotions import LabelSet, label_set
 from mertools.errors import InputError
-from mertools.run_record import read_result
+from mertools.run_record import read_result, written_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ class FinishedRun:
     @property
     def system(self) -> Mapping[str, Any]:
         """The row of the result that the predictions are of."""
-        return next(row for row in self.result["rows"] if row["kind"] == "system")
+        return written_row(self.result)
 
     @property
     def estimate(self) -> str:

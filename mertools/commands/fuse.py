@@ -1,93 +1,55 @@
-"""`run_fusion.py`: feature files -> scores, predictions, submission."""
+"""`run_fusion.py`: feature files -> scores, networks, predictions, submissions."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_extractors.catalog import CATALOG
 from mertools import run_record
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
-from mertools.corpus import TRAIN, Corpus, read_manifest, stratified_folds
+from mertools.commands.fusion_options import AS_RELEASED, make_fusion_parser
+from mertools.commands.fusion_progress import search_progress
+from mertools.corpus import TRAIN, Corpus, read_manifest, shuffled_folds, stratified_folds
 from mertools.emotions import LabelSet, label_set
 from mertools.errors import InputError
 
 if TYPE_CHECKING:
     from fusion.cross_validation import Problem
-    from fusion.inputs import Inputs
+    from fusion.inputs import Inputs, Variant
     from fusion.ranking import Ranked
-    from fusion.search import Trial
-    from fusion.system import System
+    from fusion.result import Entry
+    from fusion.system import Laboratory, ProgressOf, System
 
-COMBINATIONS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
-
-EXAMPLES = """\
-  python run_fusion.py --top 3                            the three best features of each modality
-  python run_fusion.py --top 1 --modalities AV            the best audio and the best video feature
-  python run_fusion.py --feature hubert-large clip-large  these two
-  python run_fusion.py --feature egemaps --group speaker  speakers kept apart between folds"""
-
-
-def make_fusion_parser() -> argparse.ArgumentParser:
-    """The options of `run_fusion.py`."""
-    parser = make_parser(
-        "run_fusion.py",
-        "Train the attention fusion of MER2024 (equations 1 to 3) on the clips of split 'train', choose its\n"
-        "configuration in five-fold cross-validation, predict every other split, and write scores, predictions,\n"
-        "submissions and a report.",
-        EXAMPLES,
-    )
-    add_corpus_options(parser)
-    parser.add_argument("--features", type=Path, default=Path("features"), metavar="DIR", help="feature files' folder")
-    parser.add_argument(
-        "--feature", action=Several, metavar="NAME", help="features to use (default: all in the folder)"
-    )
-    parser.add_argument(
-        "--top",
-        type=positive,
-        metavar="N",
-        help="rank the features by cross-validation on train and use the N best of each modality "
-        "(default: 1, or everything that --feature names)",
-    )
-    parser.add_argument(
-        "--modalities", choices=COMBINATIONS, help="modalities to use (default: all that have a feature)"
-    )
-    parser.add_argument("--trials", type=positive, default=50, metavar="N", help="random draws from the search space")
-    parser.add_argument("--folds", type=positive, default=5, metavar="N", help="folds of the cross-validation")
-    parser.add_argument("--group", metavar="COLUMN", help="keep clips that share this column (speaker) in one fold")
-    parser.add_argument("--epochs", type=positive, default=100, metavar="N", help="epochs each network is trained for")
-    parser.add_argument("--scale", choices=("standard", "none"), default="standard", help="fitted on training folds")
-    parser.add_argument("--labels", action=Several, metavar="NAME", help="classes, or 'auto' (default: MER2024's six)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of folds, draws, weights and batches")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--runs", type=Path, default=Path("results/runs"), metavar="DIR", help="where the run's folder is made"
-    )
-    return parser
+TABLE5_COMBINATIONS = ("AV", "AT", "VT", "AVT")
+TABLE5_MOST = 6
+JOURNAL = "search.journal"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, write; returns the exit status."""
-    options = make_fusion_parser().parse_args(arguments)
+    options = parse(arguments)
     corpus = read_manifest(options.data, options.media_root)
     labels = label_set(options.labels, (clip.label for clip in corpus.clips))
     corpus = resolve_labels(corpus, labels)
-    problem = pose(options, corpus, labels, load(options, corpus))
+    if options.candidates:
+        corpus = keep_candidates(corpus, options.candidates)
+    inputs = load(options, corpus)
+    variants = load_variants(options, corpus, inputs)
+    problem = pose(options, corpus, labels, inputs)
 
     from fusion.result import describe
 
     # Before the work: a place that cannot be written to is better known now than after the search.
     folder = run_record.make_run_folder(options.runs, vars(options))
     started, begin = run_record.now(), time.monotonic()
-    with progress_display() as progress:
-        singles, ranking, system = work(options, corpus, labels, problem, progress)
+    with search_progress() as progress:
+        laboratory = equip(options, corpus, problem, variants, progress)
+        outcome = work(options, laboratory, paper_ranking(inputs) if options.rank_by == "paper" else None)
     seconds = time.monotonic() - begin
 
     result = {
@@ -96,13 +58,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "started": started,
         "seed": options.seed,
         "versions": run_record.versions("torch", "numpy", "optuna", "scikit-learn"),
-        "configuration": {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()},
-        **describe(corpus, labels, singles, system, top=(options.top or 1) if ranking else None, group=options.group),
-        "timings": {"search_seconds": round(seconds, 2)},
+        "configuration": {
+            name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()
+        },
+        **describe(corpus, labels, outcome.entries, outcome.written, group=options.group, variants=variants),
+        "timings": {"search_seconds": round(seconds, 2), "resumed_draws": laboratory.resumed},
     }
-    write(folder, corpus, labels, ranking, system, result)
+    write(folder, corpus, labels, outcome, result)
     show(result, folder)
     return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options, those of `--as-released` resolved; ends the program where some contradict each other."""
+    parser = make_fusion_parser()
+    options = parser.parse_args(arguments)
+    if (options.table4 or options.table5) and options.top is not None:
+        parser.error("--top chooses one system, --table4 and --table5 make all of them: give one or the other")
+    if options.as_released and options.group:
+        parser.error("--as-released draws folds as the organisers do, --group keeps clips together: give one")
+    if options.as_released:
+        vars(options).update(AS_RELEASED)
+    options.also = {name: str(folder) for name, folder in options.also}
+    return options
 
 
 def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
@@ -126,12 +104,25 @@ def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
     return replace(corpus, clips=tuple(clips))
 
 
+def keep_candidates(corpus: Corpus, path: Path) -> Corpus:
+    """The training clips, and of the others those named by the list at `path`; raises InputError for unknown names."""
+    from mertools.submissions import read_candidates
+
+    names = set(read_candidates(path))
+    unknown = names - {clip.name for clip in corpus.clips}
+    if unknown:
+        raise InputError(
+            f"{path} names {len(unknown)} clips that {corpus.manifest} does not have (first: {min(unknown)})."
+        )
+    return replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.split == TRAIN or clip.name in names))
+
+
 def load(options: argparse.Namespace, corpus: Corpus) -> dict[str, Inputs]:
     """The features asked for, of the modalities asked for, aligned with the corpus."""
     from fusion.inputs import MODALITIES, load_inputs
     from mertools.feature_store import feature_names
 
-    extract = f"python extract.py --feature {{feature}} --data {options.data} --out {options.features}"
+    extract = extract_command(options, options.features)
     names = options.feature or feature_names(options.features)
     if not names:
         raise InputError(f"There are no feature files in {options.features}. Run: {extract.format(feature='NAME')}")
@@ -144,88 +135,184 @@ def load(options: argparse.Namespace, corpus: Corpus) -> dict[str, Inputs]:
     return {name: feature for name, feature in inputs.items() if feature.letter in (options.modalities or letters)}
 
 
-def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: Mapping[str, Inputs]) -> Problem:
+def load_variants(options: argparse.Namespace, corpus: Corpus, inputs: Mapping[str, Inputs]) -> list[Variant]:
+    """What `--also` names."""
+    from fusion.inputs import load_variant
+
+    return [
+        load_variant(name, Path(folder), inputs, corpus.clips, extract_command(options, folder))
+        for name, folder in options.also.items()
+    ]
+
+
+def extract_command(options: argparse.Namespace, folder: Path | str) -> str:
+    """How to extract `{feature}` into `folder`."""
+    return f"python extract.py --feature {{feature}} --data {options.data} --out {folder}"
+
+
+def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: dict[str, Inputs]) -> Problem:
     """The fusion problem over all features: clips, targets, folds and settings."""
     import numpy as np
-    import torch
 
     from feature_extractors.encoder import torch_device
     from fusion.cross_validation import Problem
+    from fusion.inputs import Data
     from fusion.models import MODELS
+    from fusion.training import Material, Training
 
-    device = torch_device(options.device)
-    # The networks are so small that a second thread costs more than it gains (docs/log.md).
-    torch.set_num_threads(1)
-    train = [row for row, clip in enumerate(corpus.clips) if clip.split == TRAIN]
+    def draw_folds(seed: int) -> np.ndarray:
+        if options.as_released:
+            return shuffled_folds(corpus.train, options.folds, seed)
+        return stratified_folds(corpus.train, options.folds, seed, options.group)
+
+    folds = draw_folds(options.seed)
+    if options.nested and options.folds < 3:
+        raise InputError(f"cv-nested needs three folds, got --folds {options.folds}. Use more, or --no-nested.")
+    data = Data.of(inputs, str(torch_device(options.device)))
+    known = [labels.index(clip.label) if clip.split == TRAIN else -1 for clip in corpus.clips]
     return Problem(
-        model=MODELS["attention"],
         inputs=inputs,
-        train=np.array(train),
-        targets=np.array(labels.indices([corpus.clips[row].label for row in train])),
-        folds=stratified_folds(corpus.train, options.folds, options.seed, options.group),
-        classes=len(labels),
-        epochs=options.epochs,
-        scaled=options.scale == "standard",
+        material=Material(MODELS[options.model], data, np.array(known), len(labels)),
+        train=np.flatnonzero([clip.split == TRAIN for clip in corpus.clips]),
+        folds=folds,
+        draw_folds=draw_folds,
+        training=Training(
+            epochs=options.epochs,
+            scaled=options.scale == "standard",
+            modality_dropout=options.modality_dropout,
+            class_weights=options.class_weights,
+            prior_adjustment=options.prior_adjustment,
+        ),
         seed=options.seed,
-        device=str(device),
+        redrawn=options.as_released,
     )
 
 
-def work(
-    options: argparse.Namespace,
-    corpus: Corpus,
-    labels: LabelSet,
-    problem: Problem,
-    progress: Callable[[str, int], Callable[[Trial, float], None]],
-) -> tuple[list[System], list[Ranked], System]:
-    """Where a ranking is asked for, each feature alone and their ranking; and the system of the features chosen."""
-    from fusion.ranking import rank, top
-    from fusion.result import scores
-    from fusion.system import fit
+def equip(
+    options: argparse.Namespace, corpus: Corpus, problem: Problem, variants: Sequence[Variant], progress: ProgressOf
+) -> Laboratory:
+    """The laboratory with its draws and study."""
+    from fusion.search import draw
+    from fusion.study import open_storage
+    from fusion.system import Laboratory
 
-    def fit_features(names: Sequence[str]) -> System:
-        return fit(problem.only(names), corpus.clips, options.trials, progress(" + ".join(names), options.trials))
-
-    if options.feature and options.top is None:
-        return [], [], fit_features(list(problem.inputs))
-    singles = {name: fit_features([name]) for name in problem.inputs}
-    ranking = rank(
-        {name: scores(single, corpus.clips, labels) for name, single in singles.items()},
-        {name: feature.provenance.modality for name, feature in problem.inputs.items()},
+    return Laboratory(
+        problem,
+        corpus.clips,
+        draw(problem.material.model, options.sampler, options.trials, options.seed),
+        open_storage(options.study or str(options.runs / JOURNAL)),
+        nested=options.nested,
+        repeats=options.repeats,
+        variants=variants,
+        progress=progress,
     )
+
+
+def paper_ranking(inputs: Mapping[str, Inputs]) -> list[Ranked]:
+    """The features by the average of the paper's Table 4; raises InputError for one that is not in it."""
+    from fusion.ranking import rank
+    from mertools.report.reference import parse_score, read_table
+
+    average = {
+        row["feature"]: score.value / 100
+        for row in read_table("mer2024-table4")
+        if (score := parse_score(row["average_waf"])) is not None
+    }
+    unknown = [name for name in inputs if name not in average]
+    if unknown:
+        raise InputError(f"--rank-by paper: Table 4 of MER2024 has no feature {unknown[0]!r}. Use --rank-by train.")
+    return rank(
+        {name: average[name] for name in inputs}, {name: one.provenance.modality for name, one in inputs.items()}
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """The rows of the table, the system whose predictions are written, and the features' ranking where there is one of
+    cross-validation."""
+
+    entries: Sequence[Entry]
+    written: System
+    ranking: Sequence[Ranked] = ()
+
+
+def work(options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked] | None) -> Work:
+    """Make the systems asked for; `given` is a ranking from elsewhere, None for that of cross-validation."""
+    from fusion.ranking import top
+    from fusion.result import Entry
+
+    tables = options.table4 or options.table5
+    if options.feature and options.top is None and not tables:
+        system = laboratory.system(laboratory.features)
+        return Work([Entry("system", None, system)], system)
+
+    def chosen(count: int, letters: str) -> System:
+        names = top(count, given or laboratory.ranking(), letters)
+        if given:
+            return laboratory.system(names)
+        return laboratory.system(names, lambda outer: top(count, laboratory.inner_ranking(outer), letters))
+
+    alone = options.table4 or not given
+    singles = [Entry("single", None, laboratory.system([name])) for name in laboratory.features] if alone else []
+    ranking = [] if given else laboratory.ranking()
+    if tables:
+        systems = table5(laboratory.available, chosen) if options.table5 else []
+        entries = [*singles, *systems]
+        return Work(entries, max((entry.system for entry in entries), key=lambda system: system.train_waf), ranking)
     count = options.top or 1
-    for modality, available in Counter(entry.modality for entry in ranking).items():
+    for letter, available in laboratory.available.items():
         if available < count:
-            sys.stderr.write(f"note: fewer than --top {count} features of {modality} ({available}): all are used\n")
-    chosen = top(count, ranking)
-    # One feature's own search is the system's: the same names and seed give the same networks.
-    system = singles[chosen[0]] if len(chosen) == 1 else fit_features(chosen)
-    return list(singles.values()), ranking, system
+            sys.stderr.write(
+                f"note: fewer than --top {count} features of modality {letter} ({available}): all are used\n"
+            )
+    system = chosen(count, "".join(laboratory.available))
+    others = [entry for entry in singles if entry.system.features != system.features]
+    return Work([*others, Entry("system", count, system)], system, ranking)
 
 
-def write(
-    folder: Path, corpus: Corpus, labels: LabelSet, ranking: Sequence[Ranked], system: System, result: dict[str, Any]
-) -> None:
+def table5(available: Mapping[str, int], chosen: Callable[[int, str], System]) -> list[Entry]:
+    """The systems of the paper's Table 5 that can be made: each combination with the 1 to 6 best of each modality.
+
+    `available` counts the features of each modality by its letter.
+    """
+    from fusion.result import Entry
+
+    return [
+        Entry("system", count, chosen(count, combination))
+        for combination in TABLE5_COMBINATIONS
+        if set(combination) <= set(available)
+        for count in range(1, 1 + min(TABLE5_MOST, max(available[letter] for letter in combination)))
+    ]
+
+
+def write(folder: Path, corpus: Corpus, labels: LabelSet, outcome: Work, result: dict[str, Any]) -> None:
     """Write the run's files into `folder`, result.json last: its presence says that the run is whole."""
-    from mertools.predictions import write_out_of_fold, write_predictions, write_ranking, write_submission
+    from fusion.networks import save_networks
+    from fusion.result import ranking_rows
+    from mertools.predictions import write_out_of_fold, write_predictions, write_ranking
     from mertools.report.page import write_report
     from mertools.report.tables import results_table, to_markdown
+    from mertools.submissions import write_submissions
 
-    files: dict[str, Any] = {"predictions": "predictions.csv", "out_of_fold": "out_of_fold.csv"}
-    write_predictions(folder / "predictions.csv", corpus.others, system.others, labels)
-    write_out_of_fold(folder / "out_of_fold.csv", corpus.train, system.problem.folds, system.out_of_fold, labels)
-    if ranking:
-        files["ranking"] = "ranking.csv"
-        write_ranking(folder / "ranking.csv", [asdict(entry) for entry in ranking])
-    files["submissions"] = {}
-    for split in corpus.splits:
-        if split != TRAIN:
-            rows = [row for row, clip in enumerate(corpus.others) if clip.split == split]
-            files["submissions"][split] = f"submission-{split}.csv"
-            names = [corpus.others[row].name for row in rows]
-            write_submission(folder / f"submission-{split}.csv", names, system.others.classes[rows], labels)
+    system, names = outcome.written, {}
+    answers, problem = system.run.answers, system.problem
+    write_predictions(folder / "predictions.csv", corpus.others, answers.others, labels)
+    write_out_of_fold(folder / "out_of_fold.csv", corpus.train, system.run.folds, answers.out_of_fold, labels)
+    networks = [trained.network for trained in system.run.networks]
+    save_networks(folder / "networks.safetensors", problem.material, problem.inputs, networks, labels.names)
+    if outcome.ranking:
+        names["ranking"] = "ranking.csv"
+        write_ranking(folder / "ranking.csv", ranking_rows(outcome.ranking, outcome.entries, labels))
+    names["submissions"] = write_submissions(folder, corpus.others, answers.others.classes, labels)
     (folder / "table.md").write_text(to_markdown(results_table(result, paper_names())), encoding="utf-8")
-    result["files"] = files | {"table": "table.md", "report": "report.html"}
+    result["files"] = {
+        "predictions": "predictions.csv",
+        "out_of_fold": "out_of_fold.csv",
+        "networks": "networks.safetensors",
+        **names,
+        "table": "table.md",
+        "report": "report.html",
+    }
     truth = {clip.name: clip.label for clip in corpus.clips if clip.label}
     write_report(result, folder, truth, paper_names())
     run_record.write_result(folder, result)
@@ -244,42 +331,3 @@ def show(result: Mapping[str, Any], folder: Path) -> None:
 def paper_names() -> dict[str, str]:
     """What the paper's tables call each feature of the catalog; other features go by their own names."""
     return {name: card.label for name, card in CATALOG.items()}
-
-
-@contextmanager
-def progress_display() -> Iterator[Callable[[str, int], Callable[[Trial, float], None]]]:
-    """A bar for each system's search, on standard error; one line a system without a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("best WAF {task.fields[best]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-    def begin(title: str, draws: int) -> Callable[[Trial, float], None]:
-        task = bars.add_task(title, total=draws, best="-")
-
-        def advance(trial: Trial, best: float) -> None:
-            bars.update(task, advance=1, best=f"{100 * best:.2f}")
-            if not console.is_terminal and trial.number + 1 == draws:
-                console.print(f"{title}: {draws} draws, best WAF {100 * best:.2f}", highlight=False)
-
-        return advance
-
-    with bars:
-        yield begin

@@ -20,12 +20,13 @@ from mertools.metrics import METRICS, class_f1, confusion_matrix
 from mertools.predictions import read_predictions
 from mertools.report.figures import attention_figure, scores_figure, search_figure
 from mertools.report.tables import ESTIMATES, results_table, split_heading, system_name
-from mertools.run_record import RESULT
+from mertools.run_record import RESULT, written_row
 
 HERE = Path(__file__).parent
 FILES = {
     "result": "what was run, and every score",
     "predictions": "clips outside train: classes, probabilities, attention weights",
+    "networks": "the networks of all folds, for `mertools predict`",
     "out_of_fold": "the same for training clips, each by the fold that did not see it",
     "ranking": "features by cross-validation on train alone",
     "table": "the results table as Markdown",
@@ -61,7 +62,7 @@ def write_report(
     """
     labels = labels or {}
     classes = label_set(result["labels"], ())
-    system = next(row for row in result["rows"] if row["kind"] == "system")
+    system = written_row(result)
     table = results_table(result, labels)
     answers = [
         *_read_answers(folder / result["files"]["out_of_fold"], classes, {}),

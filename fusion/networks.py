@@ -1,0 +1,121 @@
+"""networks.safetensors: the networks of a system's folds on disk, with all that is needed to use them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fusion.inputs import Data, Inputs, Scaling
+from fusion.models import MODELS
+from fusion.models.model import FeatureShape, FusionModel
+from fusion.training import Material, Network, from_module, predict, to_module
+from mertools.errors import InputError
+from mertools.predictions import Predictions
+
+SCHEMA = "1"
+MEAN, FACTOR, OFFSET = "scaling.mean", "scaling.factor", "offset"
+ORIGIN = ("encoder", "source", "revision", "recipe", "level")
+"""What features must share with those that the networks were trained on."""
+
+
+@dataclass(frozen=True)
+class SavedNetworks:
+    """The networks of a system, one a fold, with their labels and the features they read.
+
+    `origins` says by feature where the features of the training clips came from.
+    """
+
+    model: type[FusionModel]
+    shapes: Mapping[str, FeatureShape]
+    origins: Mapping[str, Mapping[str, str]]
+    labels: tuple[str, ...]
+    networks: tuple[Network, ...]
+
+    def check(self, inputs: Mapping[str, Inputs]) -> None:
+        """Raises InputError where `inputs` are other features than those trained on."""
+        for name, shape in self.shapes.items():
+            found = inputs[name]
+            if found.values.shape[1] != shape.dim:
+                dim = found.values.shape[1]
+                raise InputError(f"Feature {name!r} has {dim} dimensions, the networks were trained on {shape.dim}.")
+            for what, expected in self.origins[name].items():
+                got = str(getattr(found.provenance, what))
+                if got != expected:
+                    raise InputError(
+                        f"Feature {name!r} is of {what} {got}, the networks were trained on {expected}. "
+                        "Extract it as the training clips were."
+                    )
+
+    def predict(self, inputs: Mapping[str, Inputs], names: Sequence[str], device: str) -> Predictions:
+        """What the networks say together of the clips `names`, the rows of `inputs`: the mean of their logits."""
+        data = Data.of({name: inputs[name] for name in self.shapes}, device)
+        material = Material(self.model, data, np.full(len(names), -1), len(self.labels))
+        networks = [
+            Network(
+                network.hidden,
+                {name: value.to(device) for name, value in network.parameters.items()},
+                Scaling(network.scaling.mean.to(device), network.scaling.factor.to(device)),
+                network.offset.to(device),
+            )
+            for network in self.networks
+        ]
+        fused = predict(material, networks, np.arange(len(names)))
+        probabilities = torch.softmax(fused.logits.mean(dim=0).double(), dim=1)
+        return Predictions(
+            tuple(names), probabilities.cpu().numpy(), fused.weights.mean(dim=0).cpu().numpy(), tuple(self.shapes)
+        )
+
+
+def save_networks(
+    path: Path, material: Material, inputs: Mapping[str, Inputs], networks: Sequence[Network], labels: Sequence[str]
+) -> None:
+    """Write networks that were trained on `material`; parameters have the shapes and names of the model's own."""
+    tensors = {}
+    for fold, network in enumerate(networks):
+        state = to_module(material, network).state_dict()
+        extra = {MEAN: network.scaling.mean, FACTOR: network.scaling.factor, OFFSET: network.offset}
+        tensors |= {f"fold{fold}.{name}": value.contiguous().cpu() for name, value in (state | extra).items()}
+    about = {
+        "model": next(name for name, model in MODELS.items() if model is material.model),
+        "hidden": networks[0].hidden,
+        "folds": len(networks),
+        "labels": list(labels),
+        "features": {name: asdict(shape) for name, shape in material.data.shapes.items()},
+        "origins": {
+            name: {what: str(getattr(one.provenance, what)) for what in ORIGIN} for name, one in inputs.items()
+        },
+    }
+    save_file(tensors, path, metadata={"schema": SCHEMA, "about": json.dumps(about, ensure_ascii=False)})
+
+
+def load_networks(path: Path) -> SavedNetworks:
+    """Read what `save_networks` wrote; raises InputError for anything else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError:
+        raise InputError(f"There are no networks {path}: its run did not finish, or kept none.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {error}") from None
+    if metadata.get("schema") != SCHEMA:
+        raise InputError(f"{path} has schema {metadata.get('schema')}, this version reads {SCHEMA}.")
+    about = json.loads(metadata["about"])
+    shapes = {name: FeatureShape(**shape) for name, shape in about["features"].items()}
+    model = MODELS[about["model"]]
+    networks = []
+    for fold in range(about["folds"]):
+        prefix = f"fold{fold}."
+        own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        scaling, offset = Scaling(own.pop(MEAN), own.pop(FACTOR)), own.pop(OFFSET)
+        network = model(shapes, len(about["labels"]), about["hidden"])
+        network.load_state_dict(own)
+        networks.append(Network(about["hidden"], from_module(network), scaling, offset))
+    return SavedNetworks(model, shapes, about["origins"], tuple(about["labels"]), tuple(networks))

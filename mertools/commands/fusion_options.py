@@ -1,0 +1,144 @@
+"""The options of `run_fusion.py`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, positive
+
+COMBINATIONS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
+MODELS = ("attention", "attention-release", "concat")
+AS_RELEASED = {"model": "attention-release", "scale": "none", "nested": False}
+"""What `--as-released` sets; folds are unstratified, and drawn anew for every draw, beside it."""
+
+EXAMPLES = """\
+  python run_fusion.py --top 3                            the three best features of each modality
+  python run_fusion.py --top 1 --modalities AV            the best audio and the best video feature
+  python run_fusion.py --feature hubert-large clip-large  these two
+  python run_fusion.py --feature egemaps --group speaker  speakers kept apart between folds
+  python run_fusion.py --table4 --table5                  both tables of the paper
+  python run_fusion.py --top 3 --also noise=noisy-features  the same networks on noisy features too"""
+
+
+def make_fusion_parser() -> argparse.ArgumentParser:
+    """The options of `run_fusion.py`."""
+    parser = make_parser(
+        "run_fusion.py",
+        "Train the fusion of MER2024 (equations 1 to 3) on the clips of split 'train', choose its configuration in\n"
+        "five-fold cross-validation, predict every other split, and write scores, networks, predictions, submissions\n"
+        "and a report. A search that was ended goes on where it was.",
+        EXAMPLES,
+    )
+    add_corpus_options(parser)
+    parser.add_argument("--features", type=Path, default=Path("features"), metavar="DIR", help="feature files' folder")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("results/runs"), metavar="DIR", help="where the run's folder is made"
+    )
+    _add_systems(parser.add_argument_group("which systems"))
+    _add_training(parser.add_argument_group("how they are trained"))
+    _add_estimates(parser.add_argument_group("how they are chosen and scored"))
+    parser.add_argument("--seed", type=int, default=0, help="seed of folds, draws, weights and batches")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    return parser
+
+
+def _add_systems(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--feature", action=Several, metavar="NAME", help="features to use (default: all in the folder)")
+    group.add_argument(
+        "--top",
+        type=positive,
+        metavar="N",
+        help="rank the features by cross-validation on train and use the N best of each modality "
+        "(default: 1, or everything that --feature names)",
+    )
+    group.add_argument(
+        "--modalities", choices=COMBINATIONS, help="modalities to use (default: all that have a feature)"
+    )
+    group.add_argument("--table4", action="store_true", help="every feature alone (the paper's Table 4)")
+    group.add_argument(
+        "--table5", action="store_true", help="A+V, A+T, V+T and A+V+T with the top 1 to 6 of each (Table 5)"
+    )
+    group.add_argument(
+        "--rank-by",
+        choices=("train", "paper"),
+        default="train",
+        help="what --top and --table5 go by: cross-validation on train, or the average of the paper's Table 4, which "
+        "has seen the test sets",
+    )
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", choices=MODELS, default="attention", help="the fusion network")
+    group.add_argument("--epochs", type=positive, default=100, metavar="N", help="epochs each network is trained for")
+    group.add_argument("--scale", choices=("standard", "none"), default="standard", help="fitted on training folds")
+    group.add_argument(
+        "--modality-dropout", type=_share, default=0.0, metavar="P", help="hide modalities of training clips so often"
+    )
+    group.add_argument("--class-weights", action="store_true", help="weigh classes in the loss by 1 / frequency")
+    group.add_argument(
+        "--prior-adjustment", action="store_true", help="take the training classes' log frequencies off the logits"
+    )
+    group.add_argument(
+        "--as-released",
+        action="store_true",
+        help="what the organisers' code does: its network, no scaling, unstratified folds that every draw draws anew, "
+        "no nested estimate",
+    )
+
+
+def _add_estimates(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sampler", choices=("random", "grid"), default="random", help="draws from the search space, or all of it"
+    )
+    group.add_argument("--trials", type=positive, default=50, metavar="N", help="random draws from the search space")
+    group.add_argument("--folds", type=positive, default=5, metavar="N", help="folds of the cross-validation")
+    group.add_argument("--group", metavar="COLUMN", help="keep clips that share this column (speaker) in one fold")
+    group.add_argument(
+        "--nested",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="estimate what choosing epoch, configuration and ranking adds to the score (cv-nested)",
+    )
+    group.add_argument(
+        "--repeats",
+        type=count,
+        default=6,
+        metavar="N",
+        help="train the chosen configuration so many times more, with other seeds and folds, and show mean and ±",
+    )
+    group.add_argument(
+        "--study",
+        metavar="STORAGE",
+        help="where draws are kept, for several workers and for resuming: a journal file or an Optuna storage URL "
+        "(default: search.journal in --runs)",
+    )
+    group.add_argument(
+        "--also",
+        type=_named_folder,
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="score the same networks on other features of the same names too; may be repeated",
+    )
+    group.add_argument(
+        "--candidates", type=Path, metavar="CSV", help="predict only the clips of this list (column 'name')"
+    )
+    group.add_argument("--labels", action=Several, metavar="NAME", help="classes, or 'auto' (default: MER2024's six)")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+    return value
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR, such as noise=noisy-features")
+    return name, Path(folder)
