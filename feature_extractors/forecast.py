@@ -12,8 +12,9 @@ import numpy as np
 from feature_extractors.encoder import Encoder
 from feature_extractors.runner import Preparation, Progress, Tally, Task, default_workers, loaded, store, together
 from mertools.clip import Clip
+from mertools.clip_rows import FAILED
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, Provenance, Row
+from mertools.feature_store import Provenance, Row
 
 PROBED = 50
 """How many clips are tried, evenly spread over the corpus."""

@@ -33,8 +33,9 @@ import numpy as np
 from feature_extractors.encoder import Encoder, Encoding, torch_device
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
+from mertools.clip_rows import FAILED, MISSING, OK, Head
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, FRAME, MISSING, OK, FeatureWriter, Provenance, Row, non_finite, read_heads
+from mertools.feature_store import FRAME, FeatureWriter, Provenance, Row, non_finite, read_heads
 from mertools.media import MissingMedium, UnreadableMedia, decoding_once
 
 BLOCK = 64
@@ -57,11 +58,11 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the asked clips for one feature: their rows without arrays, in the manifest's order."""
+    """What became of the asked clips for one feature: their heads, in the manifest's order."""
 
     feature: str
     path: Path
-    rows: tuple[Row, ...]
+    rows: tuple[Head, ...]
 
     def count(self, status: str) -> int:
         """How many of the clips have `status`."""
