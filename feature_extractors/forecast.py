@@ -75,6 +75,8 @@ def forecast(
     """
     if not clips:
         raise InputError("There are no clips to plan for.")
+    for encoder in encoders:
+        encoder.check(clips)
     count = default_workers() if workers is None else workers
     places = np.unique(np.linspace(0, len(clips) - 1, min(PROBED, len(clips))).round().astype(int))
     probe = [clips[place] for place in places]

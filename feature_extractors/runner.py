@@ -136,9 +136,12 @@ def extract(
     clips, by default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after
     `time_limit` seconds.
 
-    Raises InputError where a file belongs to another recipe or another process, and where a model cannot be loaded.
+    Raises InputError where a file belongs to another recipe or another process, where a model cannot be loaded, and
+    what `Encoder.check` raises.
     """
     asked = part.of(clips[:limit])
+    for encoder in encoders:
+        encoder.check(asked)
     count = default_workers() if workers is None else workers
     with ExitStack() as stack:
         writers = {
