@@ -186,12 +186,13 @@ class FaceFile:
         if clip.name not in self._rows:
             raise UnreadableMedia(f"{self.path.name} lacks the clip")
         row, head = self._rows[clip.name]
+        # First, for a clip at which a worker died has no key.
+        if head.status == FAILED:
+            raise UnreadableMedia(head.reason)
         if clip.media_key("video") not in ("", head.media_key):
             raise UnreadableMedia("the video has changed since its faces were cut; run mertools data faces again")
         if head.status == MISSING:
             raise MissingMedium(head.reason)
-        if head.status == FAILED:
-            raise UnreadableMedia(head.reason)
         return row, head
 
     @cached_property

@@ -132,6 +132,7 @@ def test_crops_do_without_the_videos(corpus: Path) -> None:
     with_videos = features(corpus, "with", "--faces", str(file))
     for video in corpus.parent.glob("*.mp4"):
         video.unlink()
+    assert cut(corpus) == file, "nothing is lost where the videos are gone"
     without = features(corpus, "without", "--faces", str(file))
     np.testing.assert_array_equal(read_features(with_videos).utterance, read_features(without).utterance)
     assert statuses(without)["wall"] == ("missing", "no face in any of 3 frames")

@@ -72,6 +72,9 @@ def test_what_became_of_a_clip_is_told_to_its_encoder(tmp_path: Path) -> None:
     with pytest.raises(UnreadableMedia, match=r"^text.mp4 is not media$"):
         file.track(Clip("text"), every(), 64)
     assert file.track(Clip("half"), every(), 64).problem == "half.mp4 ends early"
+    (tmp_path / "text.mp4").write_text("hello")
+    with pytest.raises(UnreadableMedia, match=r"^text.mp4 is not media$"):
+        file.track(Clip("text", video=tmp_path / "text.mp4"), every(), 64)
     with pytest.raises(UnreadableMedia, match=r"^faces.h5 lacks the clip$"):
         file.track(Clip("other"), every(), 64)
 

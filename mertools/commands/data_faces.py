@@ -22,7 +22,7 @@ stored already are left alone; clips with ready crops in the manifest need none.
 EXAMPLES = """\
   mertools data faces --data manifest.csv
   python extract.py --feature face-expression clip-large --faces faces.h5
-  mertools data faces --size 112                # a third of the disk; enough for the recipe mer2024
+  mertools data faces --size 112                # half of the disk; enough for the recipe mer2024
   mertools data faces --shard 1/4               # on the first of four machines; then, on the same:
   python extract.py --feature clip-large --shard 1/4 --faces 1-of-4/faces.h5"""
 

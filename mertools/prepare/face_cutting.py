@@ -42,9 +42,9 @@ def cut_faces(
 ) -> list[Head]:
     """Write the face crops of `clips` to the file `path`, and say what became of each.
 
-    Crops larger than `side` pixels are scaled down to that. Clips that are stored already with the same video are not
-    touched. `workers` processes cut; with 0 or 1 this one
-    does, and nothing can end a clip that hangs after `time_limit` seconds.
+    Crops larger than `side` pixels are scaled down to that. Clips that are stored already are not touched, unless their
+    video is another now. `workers` processes cut; with 0 or 1 this one does, and nothing can end a clip that hangs
+    after `time_limit` seconds.
 
     Raises InputError where the file was cut otherwise, is being written by another process or cannot be written, and
     where the detector cannot be loaded.
@@ -108,7 +108,8 @@ def _is_finished(clip: Clip, finished: Mapping[str, str]) -> bool:
     if clip.name not in finished:
         return False
     try:
-        return finished[clip.name] == clip.media_key("video")
+        # A video that has been moved away has not changed: its crops are all that is left.
+        return clip.media_key("video") in ("", finished[clip.name])
     except OSError:
         return False
 
