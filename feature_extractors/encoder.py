@@ -55,7 +55,8 @@ class Settings:
 
     How faces are found in clips without ready crops; which recipe features follow; by feature name the source that
     stands in for a card's (weights of the user's own); whether code that comes with a checkpoint may run; how many of
-    the last layers to combine, where that is not to be what the recipe says.
+    the last layers to combine, where that is not to be what the recipe says; a file of `mertools data faces`, whose
+    crops are read instead of finding faces.
     """
 
     face_detector: str = "auto"
@@ -64,6 +65,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
     layers: int | None = None
+    faces: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,12 @@ class Encoder(ABC):
             columns=self.columns,
             frame_columns=self.frame_columns,
         )
+
+    def check(self, clips: Sequence[Clip]) -> None:  # noqa: B027 (most encoders read nothing but the clips)
+        """Refuse at the door what the settings say to read beside `clips` where it does not suffice for them.
+
+        Raises InputError.
+        """
 
     @abstractmethod
     def prepare(self, clip: Clip) -> Any:
