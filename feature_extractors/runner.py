@@ -251,6 +251,9 @@ def _clips(blocks: Sequence[Sequence[Task]]) -> int:
 def _is_finished(clip: Clip, encoder: Encoder, finished: Mapping[str, str], keys: dict[str, str]) -> bool:
     if clip.name not in finished:
         return False
+    if clip.is_away(encoder.modality):
+        # A file that has been moved away has not changed: what was extracted from it is all that is left.
+        return True
     if encoder.modality not in keys:
         try:
             keys[encoder.modality] = clip.media_key(encoder.modality)

@@ -107,9 +107,11 @@ class Cutter:
 def _is_finished(clip: Clip, finished: Mapping[str, str]) -> bool:
     if clip.name not in finished:
         return False
+    if clip.is_away("video"):
+        # A file that has been moved away has not changed: the crops are all that is left of it.
+        return True
     try:
-        # A video that has been moved away has not changed: its crops are all that is left.
-        return clip.media_key("video") in ("", finished[clip.name])
+        return clip.media_key("video") == finished[clip.name]
     except OSError:
         return False
 
