@@ -187,7 +187,7 @@ def test_faults_of_the_set_up_end_the_run(tmp_path: Path) -> None:
         runner.extract(clips("a"), [Unloadable()], tmp_path, level="frame", engine=RayCluster("local"))
     with pytest.raises(InputError, match="died 4 times over one block"):
         runner.extract(clips("a"), [Crashing()], tmp_path, level="frame", engine=RayCluster("local"))
-    for address in (NOWHERE, "nowhere:port", "auto"):
+    for address in (NOWHERE, "nowhere:port"):
         with pytest.raises(InputError, match=rf"^No Ray cluster at {address}: .*ray start --head"):
             runner.extract(clips("a"), [Toy()], tmp_path, level="frame", engine=RayCluster(address))
 
