@@ -147,8 +147,8 @@ class Encoder(ABC):
             raise InputError(f"{error} {self.name} needs {self.card.needs}.") from error
 
     def compute_dtype(self, device: str) -> str:
-        """What the network computes in on `device` (`auto`, `cpu`, `cuda`, …). Raises InputError for no such one."""
-        return AUTOCAST_DTYPE if self.autocasts and torch_device(device).type == "cuda" else FULL_DTYPE
+        """What the network computes in on `device` (`auto`, `cpu`, `cuda`, …)."""
+        return AUTOCAST_DTYPE if self.autocasts and device_type(device) == "cuda" else FULL_DTYPE
 
     def provenance(self, level: str) -> Provenance:
         """What the feature file says about its origin; of its types, `replace` says other than float32."""
@@ -196,6 +196,11 @@ def build(card: Card, settings: Settings | None = None) -> Encoder:
     """The encoder of `card`, not loaded yet."""
     module, _, name = look_up("encoder family", card.family, FAMILIES).partition(":")
     return getattr(importlib.import_module(module), name)(card, settings or Settings())
+
+
+def device_type(name: str) -> str:
+    """`cpu`, `cuda`, …: the type of the device called `name`, which need not be on this machine unless it is `auto`."""
+    return torch_device(name).type if name == "auto" else name.partition(":")[0]
 
 
 def torch_device(name: str) -> torch.device:

@@ -94,6 +94,8 @@ def test_a_crew_follows_the_options() -> None:
     node = gpus(1, 16)
     assert Crew.of([node], Means(1, "cpu", 32, 300)) == Crew(8, 1, 1, 1, {"num_cpus": 8})
     assert Crew.of([node], Means(0, "auto", 32, 300)) == Crew(16, 1, 0, 1, {"num_gpus": 1, "num_cpus": 0})
+    assert Crew.of([node], Means(1, "cpu", 32, 300)).device_type == "cpu"
+    assert Crew.of([node], Means(1, "auto", 32, 300)).device_type == "cuda"
     with pytest.raises(InputError, match="no node with 2 CPUs"):
         Crew.of([gpus(0, 1), gpus(0, 1)], MEANS)
 
