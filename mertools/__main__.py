@@ -13,6 +13,7 @@ from mertools.registry import look_up
 VERBS = {
     "extract": ("mertools.commands.extract", "clips -> feature files (also: python extract.py)"),
     "fuse": ("mertools.commands.fuse", "feature files -> scores, predictions, submission (also: python run_fusion.py)"),
+    "predict": ("mertools.commands.predict", "a finished run and new clips -> predictions, submissions, scores"),
     "compare": ("mertools.commands.compare", "is one run better than another on the same clips?"),
     "ensemble": ("mertools.commands.ensemble", "several runs -> one: a vote of their probabilities"),
     "demo": ("mertools.commands.demo", "generate a corpus and run the main job on it, from clips to a report"),

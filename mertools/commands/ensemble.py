@@ -18,6 +18,7 @@ from mertools.commands.finished_runs import (
     add_manifest_options,
     check_same_folds,
     labelled_parts,
+    new_folder,
     read_runs,
 )
 from mertools.corpus import TRAIN, Corpus
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise InputError(f"An ensemble needs at least two runs, got {options.runs[0]} alone.")
     corpus, labels, runs = read_runs(options.runs, options.data, options.media_root)
     check_same_folds(runs)
-    folder = _new_folder(options.out)
+    folder = new_folder(options.out)
     started = run_record.now()
     ensemble = _vote(options.method, corpus, labels, runs)
     result = {
@@ -87,14 +88,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write(folder, corpus, labels, runs[0].out_of_fold.folds, ensemble, result)
     _show(result, folder)
     return 0
-
-
-def _new_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise InputError(f"--out {folder} is there already. Name a new folder; a run is never overwritten.") from None
-    return folder
 
 
 def _configuration(options: argparse.Namespace, corpus: Corpus, first: FinishedRun) -> dict[str, Any]:

@@ -85,6 +85,15 @@ def add_manifest_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def new_folder(folder: Path) -> Path:
+    """Make the folder that `--out` names; raises InputError for one that is there."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(f"--out {folder} is there already. Name a new folder; a run is never overwritten.") from None
+    return folder
+
+
 def read_runs(
     folders: Sequence[Path], data: Path | None, media_root: Path | None
 ) -> tuple[Corpus, LabelSet, list[FinishedRun]]:

@@ -106,15 +106,21 @@ def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
 
 def keep_candidates(corpus: Corpus, path: Path) -> Corpus:
     """The training clips, and of the others those named by the list at `path`; raises InputError for unknown names."""
+    names = candidates_of(corpus, path)
+    return replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.split == TRAIN or clip.name in names))
+
+
+def candidates_of(corpus: Corpus, path: Path) -> frozenset[str]:
+    """The names in the list at `path`; raises InputError for a name that no clip of `corpus` has."""
     from mertools.submissions import read_candidates
 
-    names = set(read_candidates(path))
+    names = frozenset(read_candidates(path))
     unknown = names - {clip.name for clip in corpus.clips}
     if unknown:
         raise InputError(
             f"{path} names {len(unknown)} clips that {corpus.manifest} does not have (first: {min(unknown)})."
         )
-    return replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.split == TRAIN or clip.name in names))
+    return names
 
 
 def load(options: argparse.Namespace, corpus: Corpus) -> dict[str, Inputs]:
