@@ -42,14 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     variants = load_variants(options, corpus, inputs)
     problem = pose(options, corpus, labels, inputs)
 
+    ranking = paper_ranking(inputs) if options.rank_by == "paper" else None
+
     from fusion.result import describe
 
-    # Before the work: a place that cannot be written to is better known now than after the search.
-    folder = run_record.make_run_folder(options.runs, vars(options))
     started, begin = run_record.now(), time.monotonic()
     with search_progress() as progress:
         laboratory = equip(options, corpus, problem, variants, progress)
-        outcome = work(options, laboratory, paper_ranking(inputs) if options.rank_by == "paper" else None)
+        # Before the work: a place that cannot be written to is better known now than after the search.
+        folder = run_record.make_run_folder(options.runs, vars(options))
+        try:
+            outcome = work(options, laboratory, ranking)
+        except BaseException:
+            folder.rmdir()  # nothing is in it yet: what the search has found is in the study
+            raise
     seconds = time.monotonic() - begin
 
     result = {
