@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from toy_corpus import LABELS, make_toy_corpus
 
-from mertools.commands.fuse import main
+from mertools.commands.fuse import extract_command, main, parse, without_password
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
 from mertools.metrics import confusion_matrix, waf
 from mertools.run_record import read_result
 
-QUICK = ["--trials", "2", "--epochs", "8", "--folds", "3"]
+QUICK = ["--trials", "2", "--epochs", "8", "--folds", "3", "--repeats", "0"]
 
 
 def options(folder: Path, *more: str) -> list[str]:
@@ -62,7 +62,8 @@ def test_a_run_describes_itself(finished: Path) -> None:
 
 def test_scores_are_those_of_the_files(finished: Path) -> None:
     run = only_run(finished)
-    scores = {(s["split"], s["metric"]): s for s in read_result(run)["rows"][-1]["scores"]}
+    found = read_result(run)["rows"][-1]["scores"]
+    scores = {(s["split"], s["metric"]): s for s in found if s["estimate"] != "cv-nested"}
     rows = table(run / "out_of_fold.csv")
     of_folds = []
     for fold in sorted({row["fold"] for row in rows}):
@@ -210,3 +211,63 @@ def test_a_run_that_did_not_finish_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(json.dumps({"schema": 99}))
     with pytest.raises(InputError, match="schema 99"):
         read_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--folds", "2"], "cv-nested needs three folds, got --folds 2: use more, or --no-nested"),
+        (["--top", "1", "--table4"], "--top chooses one system"),
+        (["--as-released", "--model", "concat"], "--as-released sets --model to attention-release, not concat"),
+        (["--also", "noise"], "'noise' is not NAME=DIR"),
+        (["--also", "noise=a", "--also", "noise=b"], "each NAME stands for one folder"),
+    ],
+)
+def test_options_that_contradict_each_other(more: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse(more)
+    assert message in capsys.readouterr().err
+
+
+def test_as_released_takes_two_folds() -> None:
+    assert parse(["--as-released", "--folds", "2"]).nested is False
+
+
+def test_repeats_give_a_deviation(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = ["--feature", "toy-text", "--no-nested", "--repeats", "2", "--runs", str(tmp_path / "runs")]
+    assert main(options(finished, *again)) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert {score["std"] is None for score in read_result(run)["rows"][-1]["scores"]} == {False}
+    assert "±: standard deviation over re-runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["--study", "nonsense://host"], ["--rank-by", "paper"]])
+def test_a_refused_run_leaves_nothing(finished: Path, tmp_path: Path, more: list[str]) -> None:
+    with pytest.raises(InputError):
+        main(options(finished, "--runs", str(tmp_path / "runs"), *more))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_ended_run_leaves_no_run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mertools.commands.fuse.work", end)
+    with pytest.raises(KeyboardInterrupt):
+        main(options(finished, "--runs", str(tmp_path / "runs")))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_study_is_recorded_without_its_password() -> None:
+    study = "postgresql://me:s3cret@host/db"
+    assert without_password(f"run_fusion.py --study={study}", study) == (
+        "run_fusion.py --study=postgresql://me:***@host/db"
+    )
+    assert without_password("run_fusion.py", None) == "run_fusion.py" and without_password(None, None) is None
+
+
+def test_the_command_that_extracts_can_be_typed() -> None:
+    command = extract_command(parse(["--data", "my clips/{a}.csv", "--media-root", "/media"]), "features")
+    assert command.format(feature="egemaps") == (
+        "python extract.py --feature egemaps --data 'my clips/{a}.csv' --out features --media-root /media"
+    )

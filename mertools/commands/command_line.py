@@ -11,8 +11,9 @@ from typing import Any
 
 from mertools.errors import InputError
 
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-"""What the machine says when a file cannot be written or read, through no fault of ours."""
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+"""What the machine says when a file cannot be written or read, through no fault of ours: a full disk, no permission, a
+file where a folder was wanted and the reverse."""
 
 
 class Several(argparse.Action):
@@ -36,7 +37,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
     """Shows defaults, except where there is none to show, and keeps the examples' line breaks."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.default is False:
+        if action.default is None or action.default is False or action.default == []:
             return action.help
         return super()._get_help_string(action)
 
@@ -108,7 +109,7 @@ def add_model_options(parser: argparse.ArgumentParser, batch_size: int, batch_he
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status: 2 and one line for bad input, 130 for Ctrl-C.
 
-    So ends a disk that is full or may not be written to. Any other exception is ours and keeps its traceback.
+    So ends a path that cannot be used (REFUSALS). Any other exception is ours and keeps its traceback.
     """
     try:
         status = main(arguments)

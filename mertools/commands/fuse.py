@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from feature_extractors.catalog import CATALOG
 from mertools import run_record
@@ -60,13 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     result = {
         "kind": "fusion",
-        "command": run_record.command_line("run_fusion.py", sys.argv[1:] if arguments is None else arguments),
+        "command": without_password(
+            run_record.command_line("run_fusion.py", sys.argv[1:] if arguments is None else arguments), options.study
+        ),
         "started": started,
         "seed": options.seed,
         "versions": run_record.versions("torch", "numpy", "optuna", "scikit-learn"),
         "configuration": {
             name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()
-        },
+        }
+        | {"study": without_password(options.study, options.study)},
         **describe(corpus, labels, outcome.entries, outcome.written, group=options.group, variants=variants),
         "timings": {"search_seconds": round(seconds, 2), "resumed_draws": laboratory.resumed},
     }
@@ -84,9 +89,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.as_released and options.group:
         parser.error("--as-released draws folds as the organisers do, --group keeps clips together: give one")
     if options.as_released:
+        for name, value in AS_RELEASED.items():
+            if getattr(options, name) not in (value, parser.get_default(name)):
+                parser.error(f"--as-released sets --{name} to {value}, not {getattr(options, name)}: give one")
         vars(options).update(AS_RELEASED)
-    options.also = {name: str(folder) for name, folder in options.also}
+    if options.nested and options.folds < 3:
+        parser.error(f"cv-nested needs three folds, got --folds {options.folds}: use more, or --no-nested")
+    variants = dict(options.also)
+    if len(variants) < len(options.also):
+        parser.error("--also: each NAME stands for one folder, one of them is given twice")
+    options.also = {name: str(folder) for name, folder in variants.items()}
     return options
+
+
+def without_password(text: str | None, study: str | None) -> str | None:
+    """`text`, which may name the storage `study`, as others may read it: runs are handed on, with what they record."""
+    password = urlsplit(study or "").password
+    return text.replace(f":{password}@", ":***@") if text and password else text
 
 
 def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
@@ -158,8 +177,13 @@ def load_variants(options: argparse.Namespace, corpus: Corpus, inputs: Mapping[s
 
 
 def extract_command(options: argparse.Namespace, folder: Path | str) -> str:
-    """How to extract `{feature}` into `folder`."""
-    return f"python extract.py --feature {{feature}} --data {options.data} --out {folder}"
+    """How to extract `{feature}` into `folder`, as a template for `str.format`."""
+    paths = ["--data", str(options.data), "--out", str(folder)]
+    if options.media_root:
+        paths += ["--media-root", str(options.media_root)]
+    # Braces of a path are no place for the feature's name.
+    typed = shlex.join(paths).replace("{", "{{").replace("}", "}}")
+    return f"python extract.py --feature {{feature}} {typed}"
 
 
 def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: dict[str, Inputs]) -> Problem:
@@ -177,16 +201,13 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
             return shuffled_folds(corpus.train, options.folds, seed)
         return stratified_folds(corpus.train, options.folds, seed, options.group)
 
-    folds = draw_folds(options.seed)
-    if options.nested and options.folds < 3:
-        raise InputError(f"cv-nested needs three folds, got --folds {options.folds}. Use more, or --no-nested.")
     data = Data.of(inputs, str(torch_device(options.device)))
     known = [labels.index(clip.label) if clip.split == TRAIN else -1 for clip in corpus.clips]
     return Problem(
         inputs=inputs,
         material=Material(MODELS[options.model], data, np.array(known), len(labels)),
         train=np.flatnonzero([clip.split == TRAIN for clip in corpus.clips]),
-        folds=folds,
+        folds=draw_folds(options.seed),
         draw_folds=draw_folds,
         training=Training(
             epochs=options.epochs,
@@ -250,6 +271,7 @@ class Work:
 
 def work(options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked] | None) -> Work:
     """Make the systems asked for; `given` is a ranking from elsewhere, None for that of cross-validation."""
+    from fusion.inputs import MODALITIES
     from fusion.ranking import top
     from fusion.result import Entry
 
@@ -275,7 +297,7 @@ def work(options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked
     for letter, available in laboratory.available.items():
         if available < count:
             sys.stderr.write(
-                f"note: fewer than --top {count} features of modality {letter} ({available}): all are used\n"
+                f"note: fewer than --top {count} features of {MODALITIES[letter]} ({available}): all are used\n"
             )
     system = chosen(count, "".join(laboratory.available))
     others = [entry for entry in singles if entry.system.features != system.features]

@@ -71,9 +71,18 @@ def _add_systems(group: argparse._ArgumentGroup) -> None:
 def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", choices=MODELS, default="attention", help="the fusion network")
     group.add_argument("--epochs", type=positive, default=100, metavar="N", help="epochs each network is trained for")
-    group.add_argument("--scale", choices=("standard", "none"), default="standard", help="fitted on training folds")
     group.add_argument(
-        "--modality-dropout", type=_share, default=0.0, metavar="P", help="hide modalities of training clips so often"
+        "--scale",
+        choices=("standard", "none"),
+        default="standard",
+        help="bring every feature to mean 0 and deviation 1 on the training folds, or leave it as it is",
+    )
+    group.add_argument(
+        "--modality-dropout",
+        type=_share,
+        default=0.0,
+        metavar="P",
+        help="how often a modality of a training clip is hidden, never all of them",
     )
     group.add_argument("--class-weights", action="store_true", help="weigh classes in the loss by 1 / frequency")
     group.add_argument(
@@ -89,9 +98,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def _add_estimates(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--sampler", choices=("random", "grid"), default="random", help="draws from the search space, or all of it"
+        "--sampler",
+        choices=("random", "grid"),
+        default="random",
+        help="random draws from the search space, or every configuration in it",
     )
-    group.add_argument("--trials", type=positive, default=50, metavar="N", help="random draws from the search space")
+    group.add_argument("--trials", type=positive, default=50, metavar="N", help="how many random draws")
     group.add_argument("--folds", type=positive, default=5, metavar="N", help="folds of the cross-validation")
     group.add_argument("--group", metavar="COLUMN", help="keep clips that share this column (speaker) in one fold")
     group.add_argument(
