@@ -270,6 +270,7 @@ def _notes(result: Mapping[str, Any], parts: Sequence[Part]) -> Iterator[str]:
         yield corpus["notice"]
     if parts:
         yield f"Scores in per cent, with 95 % bootstrap intervals over clips. {TEST}: {ESTIMATES[TEST]}."
+        yield "They are those of the networks kept; where a run was repeated, its own table shows means over repeats."
     else:
         yield "Nothing is scored: no clip that the run was not trained on has a label."
     if trained:
