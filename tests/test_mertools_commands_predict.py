@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    return make_run(folder, "toy-audio", "--feature", "toy-video,toy-text", "--repeats", "0")
+    return make_run(folder, "toy-audio", "--feature", "toy-video,toy-text")
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_label_that_the_networks_do_not_know(run: Path, corpus: Path, out: Pat
 
 
 def test_a_run_without_networks(run: Path, folder: Path, out: Path, tmp_path: Path) -> None:
-    other = make_run(folder, "toy-text", "--repeats", "0")
+    other = make_run(folder, "toy-text")
     vote = tmp_path / "vote"
     assert ensemble.main([str(run), str(other), "--out", str(vote)]) == 0
     with pytest.raises(InputError, match=rf"is an ensemble.* each member instead: {run}, {other}"):
