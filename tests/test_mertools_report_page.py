@@ -65,11 +65,13 @@ def write_run(
         {"number": 1, **drawn[1], "value": 0.75, "repeats": None},
         {"number": 2, **drawn[0], "value": 0.5, "repeats": 0},
     ]
-    common = {"chosen": drawn[1], "trials": trials, "scores": scores}
+    common = {"chosen": drawn[1], "epochs": [3, 8], "parameters": 12_345, "repeats": 0, "trials": trials}
+    common["scores"] = scores
     singles = [
-        {"kind": "single", "modalities": "A", "top": None, "features": [feature], **common} for feature in features
+        {"kind": "single", "modalities": "A", "top": None, "features": [feature], "written": False, **common}
+        for feature in features
     ]
-    system = {"kind": "system", "modalities": "AT", "top": 1, "features": list(features), **common}
+    system = {"kind": "system", "modalities": "AT", "top": 1, "features": list(features), "written": True, **common}
     fused = len(features) > 1
     result = {
         "command": "run_fusion.py --top 1",
@@ -149,7 +151,7 @@ def test_the_page_opens_offline_and_shows_the_run(tmp_path, page):
     assert page.requests == [path.as_uri()]
     assert shown(page, "h1") == ["A+T Top1"]
     assert shown(page, ".notice") == [NOTICE]
-    assert shown(page, ".scores tbody:last-of-type tr:last-child th") == ["Top1"]
+    assert shown(page, ".scores tbody:last-of-type tr:last-child th") == ["▸ Top1"]
     assert shown(page, "#confusions .heat tbody tr") == [
         "neutral 1 50 % 1 50 % 0 0 %",
         "angry 0 0 % 1 100 % 0 0 %",
@@ -168,13 +170,11 @@ def test_the_page_opens_offline_and_shows_the_run(tmp_path, page):
     assert shown(page, "#confusions tbody tr") == ["neutral 1 25.0 %", "angry 0 0.0 %", "happy 3 75.0 %"]
 
     assert shown(page, "#search h3") == ["A+T Top1"]
-    # The system's own search stands first, then the features', last one first: End is eGeMAPS.
-    page.evaluate("document.querySelector('#search select').focus()")
-    page.press("End")
-    assert shown(page, "#search h3") == ["eGeMAPS"]
     assert (
         "hidden 128, learning rate 0.0001 (trial 1, 75.00 %). 3 draws, of which 1 repeat" in shown(page, "#search")[0]
     )
+    page.evaluate("document.querySelectorAll('#search details').forEach(e => { e.open = true })")
+    assert shown(page, "#search details:last-of-type tbody tr")[0] == "eGeMAPS 128 0.0001 3, 8"
     assert page.problems == []
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from feature_extractors.catalog import CATALOG
 from mertools.report.tables import print_table, results_table, system_name, to_markdown, to_rich, to_tsv
 
 NOTICE = "Generated demo corpus, version 2."
@@ -28,7 +29,15 @@ def score(split: str, metric: str, value: float, estimate: str = "test", **more:
 def row(
     kind: str, modalities: str, features: list[str], scores: list[dict[str, Any]], top: int | None = None
 ) -> dict[str, Any]:
-    return {"kind": kind, "modalities": modalities, "top": top, "features": features, "scores": scores}
+    return {
+        "kind": kind,
+        "modalities": modalities,
+        "top": top,
+        "features": features,
+        "written": False,
+        "parameters": 12_345,
+        "scores": scores,
+    }
 
 
 def cross_validated(waf: float, acc: float, **more: Any) -> list[dict[str, Any]]:
@@ -40,21 +49,29 @@ def on_split(split: str, waf: float, acc: float) -> list[dict[str, Any]]:
     return [score(split, "waf", waf), score(split, "acc", acc)]
 
 
-def result_of(rows: list[dict[str, Any]], notice: str = "") -> dict[str, Any]:
-    return {"rows": rows, "corpus": {"notice": notice}}
+def result_of(rows: list[dict[str, Any]], notice: str = "", rank_by: str = "train", train: int = 1440) -> dict[str, Any]:
+    """A result on the clips of all splits that the rows have scores of, `train` of them for training."""
+    splits = {found["split"]: {"clips": found["n"]} for one in rows for found in one["scores"]}
+    splits = {split: clips for split, clips in splits.items() if "(" not in split} | {"train": {"clips": train}}
+    return {
+        "rows": rows,
+        "corpus": {"notice": notice, "splits": splits},
+        "configuration": {"rank_by": rank_by},
+        "features": [{"name": name, "modality": card.modality} for name, card in CATALOG.items()],
+    }
 
 
 @pytest.fixture
 def result() -> dict[str, Any]:
     return result_of(
         [
-            row("single", "A", ["hubert-large"], cross_validated(0.7, 0.71) + on_split("semi", 0.6, 0.5)),
-            row("single", "A", ["egemaps"], cross_validated(0.4, 0.41) + on_split("semi", 0.3, 0.25)),
-            row("single", "V", ["clip-large"], cross_validated(0.65, 0.66) + on_split("semi", 0.55, 0.875)),
+            row("single", "A", ["my-speech"], cross_validated(0.7, 0.71) + on_split("semi", 0.6, 0.5)),
+            row("single", "A", ["my-prosody"], cross_validated(0.4, 0.41) + on_split("semi", 0.3, 0.25)),
+            row("single", "V", ["face-large"], cross_validated(0.65, 0.66) + on_split("semi", 0.55, 0.875)),
             row(
                 "system",
                 "AV",
-                ["hubert-large", "clip-large"],
+                ["my-speech", "face-large"],
                 cross_validated(0.8, 0.81) + on_split("semi", 0.75, 0.7),
                 1,
             ),
@@ -63,7 +80,7 @@ def result() -> dict[str, Any]:
     )
 
 
-LABELS = {"hubert-large": "HUBERT-large", "egemaps": "eGeMAPS"}
+LABELS = {"my-speech": "HUBERT-large", "my-prosody": "eGeMAPS"}
 FOOTNOTES = [
     "Scores in per cent.",
     "Train&Val: cv-paper, 1,440 clips: best epoch and configuration chosen on the folds that are reported; optimistic.",
@@ -80,7 +97,7 @@ def test_markdown_is_the_papers_layout_with_the_best_in_bold(result):
         "| System | Train&Val WAF | Train&Val ACC | MER-SEMI WAF | MER-SEMI ACC | Average WAF | Average ACC |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| *Visual Modality* |  |  |  |  |  |  |",
-        "| clip-large | 65.00 [55.0, 75.0] | 66.00 | 55.00 [45.0, 65.0] | **87.50** | 60.00 | **76.75** |",
+        "| face-large | 65.00 [55.0, 75.0] | 66.00 | 55.00 [45.0, 65.0] | **87.50** | 60.00 | **76.75** |",
         "| *Acoustic Modality* |  |  |  |  |  |  |",
         "| eGeMAPS | 40.00 [30.0, 50.0] | 41.00 | 30.00 [20.0, 40.0] | 25.00 | 35.00 | 33.00 |",
         "| HUBERT-large | 70.00 [60.0, 80.0] | 71.00 | 60.00 [50.0, 70.0] | 50.00 | 65.00 | 60.50 |",
@@ -100,7 +117,7 @@ def test_tsv_has_a_number_a_column(result):
         *("MER-SEMI WAF", "MER-SEMI WAF low", "MER-SEMI WAF high", "MER-SEMI ACC", "Average WAF", "Average ACC"),
     ]
     assert (
-        lines[2] == "Visual Modality\tclip-large\t65.00\t55.00\t75.00\t66.00\t55.00\t45.00\t65.00\t87.50\t60.00\t76.75"
+        lines[2] == "Visual Modality\tface-large\t65.00\t55.00\t75.00\t66.00\t55.00\t45.00\t65.00\t87.50\t60.00\t76.75"
     )
     assert lines[5] == "A+V\tTop1\t80.00\t70.00\t90.00\t81.00\t75.00\t65.00\t85.00\t70.00\t77.50\t75.50"
     assert lines[6:] == [f"# {footnote}" for footnote in FOOTNOTES]
@@ -114,7 +131,7 @@ def test_a_terminal_shows_two_numbers_a_part_and_the_interval_under_them(result)
         " System              WAF   ACC      WAF   ACC      WAF   ACC",
         " ─────────────────────────────────────────────────────────────",
         " Visual Modality",
-        " clip-large          65.00 66.00    55.00 87.50    60.00 76.75",
+        " face-large          65.00 66.00    55.00 87.50    60.00 76.75",
         "                     [55.0, 75.0]   [45.0, 65.0]",
         " Acoustic Modality",
         " eGeMAPS             40.00 41.00    30.00 25.00    35.00 33.00",
@@ -155,10 +172,13 @@ def test_without_a_terminal_the_table_is_tsv_and_uncut(result):
 
 
 def test_a_standard_deviation_stands_beside_its_number():
-    table = results_table(result_of([row("system", "A", ["egemaps"], cross_validated(0.7, 0.71, std=0.00166))]))
-    assert "| egemaps | 70.00±0.17 [60.0, 80.0] | 71.00±0.17 |" in to_markdown(table)
-    assert "egemaps\t70.00\t0.17\t60.00\t80.00\t71.00\t0.17" in to_tsv(table)
-    assert "±: standard deviation over re-runs" in table.footnotes[-1]
+    table = results_table(result_of([row("system", "A", ["my-prosody"], cross_validated(0.7, 0.71, std=0.00166))]))
+    assert "| my-prosody | 70.00±0.17 [60.0, 80.0] | 71.00±0.17 |" in to_markdown(table)
+    assert "my-prosody\t70.00\t0.17\t60.00\t80.00\t71.00\t0.17" in to_tsv(table)
+    assert table.footnotes[-1] == (
+        "±: standard deviation over re-runs of the chosen configuration with new seeds and folds; value and interval "
+        "beside it are the re-runs' means."
+    )
 
 
 def test_one_feature_alone_stands_under_its_modality_without_average_or_bold():
@@ -199,7 +219,7 @@ def test_two_estimates_of_one_split_are_told_apart_and_the_average_takes_the_pap
     headings = ["Train&Val cv-paper", "Train&Val cv-nested", "MER-SEMI", "Average"]
     assert [part.heading for part in table.parts] == headings
     assert [str(waf) for waf, _ in table.lines[0].numbers] == ["80.00", "60.00", "40.00", "60.00"]
-    assert "Train&Val cv-nested: cv-nested, 48 clips: epoch, configuration and ranking" in "\n".join(table.footnotes)
+    assert "Train&Val cv-nested, 48 clips: epoch, configuration and ranking" in "\n".join(table.footnotes)
 
 
 def test_a_system_without_scores_on_a_part_has_no_average():
@@ -225,9 +245,9 @@ def test_names_that_would_break_a_rendering_are_made_harmless():
 @pytest.mark.parametrize(
     ("features", "top", "name"),
     [
-        (["egemaps"], None, "eGeMAPS"),
-        (["egemaps", "clip-large"], 1, "A+V Top1"),
-        (["egemaps", "clip-large"], None, "A+V eGeMAPS + clip-large"),
+        (["my-prosody"], None, "eGeMAPS"),
+        (["my-prosody", "face-large"], 1, "A+V Top1"),
+        (["my-prosody", "face-large"], None, "A+V eGeMAPS + face-large"),
         ([f"feature-{number}" for number in range(18)], None, "A+V 18 features"),
     ],
 )
