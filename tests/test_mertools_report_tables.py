@@ -49,7 +49,9 @@ def on_split(split: str, waf: float, acc: float) -> list[dict[str, Any]]:
     return [score(split, "waf", waf), score(split, "acc", acc)]
 
 
-def result_of(rows: list[dict[str, Any]], notice: str = "", rank_by: str = "train", train: int = 1440) -> dict[str, Any]:
+def result_of(
+    rows: list[dict[str, Any]], notice: str = "", rank_by: str = "train", train: int = 1440
+) -> dict[str, Any]:
     """A result on the clips of all splits that the rows have scores of, `train` of them for training."""
     splits = {found["split"]: {"clips": found["n"]} for one in rows for found in one["scores"]}
     splits = {split: clips for split, clips in splits.items() if "(" not in split} | {"train": {"clips": train}}
@@ -260,3 +262,156 @@ def terminal(result: dict[str, Any], width: int, colours: str | None = None) -> 
     console = Console(file=file, width=width, force_terminal=True, color_system=colours, legacy_windows=False)
     console.print(to_rich(results_table(result, LABELS)))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+CHALLENGE = 5030
+
+
+def on_paper_splits(train: float, semi: float, noise: float, std: float | None = None) -> list[dict[str, Any]]:
+    """Scores on the paper's three columns, WAF and ACC alike, in fractions."""
+    found = cross_validated(train, train, std=std) + on_split("semi", semi, semi) + on_split("noise", noise, noise)
+    return [one | {"std": std} for one in found]
+
+
+def test_the_papers_numbers_stand_in_their_columns_and_what_chance_cannot_explain_is_flagged():
+    # The paper: 52.86±0.23 and 53.27±0.21, 47.37±0.41 and 52.04±0.16, 48.53±0.39 and 51.81±0.26, 49.59 and 52.37.
+    rows = [row("single", "V", ["videomae-base"], on_paper_splits(0.53, 0.52, 0.49, std=0.002))]
+    table = results_table(result_of(rows, train=CHALLENGE), {"videomae-base": "VideoMAE-base"})
+    head, cells = (line.split("\t") for line in to_tsv(table).splitlines()[:2])
+    shown = dict(zip(head, cells, strict=True))
+    assert (shown["Train&Val WAF paper"], shown["Train&Val WAF paper std"], shown["Train&Val WAF beyond"]) == (
+        *("52.86", "0.23"),
+        "",
+    )
+    assert (shown["MER-SEMI WAF paper"], shown["MER-SEMI WAF beyond"], shown["MER-SEMI ACC beyond"]) == (
+        "47.37",
+        "!",
+        "",
+    )
+    assert (shown["Average WAF paper"], shown["Average ACC paper"]) == ("49.59", "52.37")
+    assert "Average WAF paper std" not in shown
+    markdown = to_markdown(table)
+    assert "| Train&Val WAF | Train&Val WAF paper | Train&Val ACC | Train&Val ACC paper |" in markdown
+    assert "| 52.00±0.20 [42.0, 62.0] | 47.37±0.41! | 52.00±0.20 | 52.04±0.16 |" in markdown
+    assert "paper: as printed in Tables 4 and 5 of MER2024 (arXiv 2404.17113)." in table.footnotes
+    # MER-SEMI's WAF lies too far above, MER-NOISE's ACC too far below.
+    assert any(
+        "3 standard deviations of the difference or 2 points: 2 of 8 numbers" in note for note in table.footnotes
+    )
+
+
+def test_a_terminal_shows_the_papers_numbers_under_ours():
+    rows = [row("single", "V", ["videomae-base"], on_paper_splits(0.53, 0.52, 0.49, std=0.002))]
+    shown = terminal(result_of(rows, train=CHALLENGE), width=120).splitlines()
+    (under,) = (line for line in shown if line.startswith("   paper "))
+    assert under.split() == [
+        *("paper", "52.86±0.23", "53.27±0.21", "47.37±0.41!", "52.04±0.16", "48.53±0.39", "51.81±0.26!"),
+        *("49.59", "52.37"),
+    ]
+    ours = shown[shown.index(under) - 2]
+    assert (ours.index("53.00±0.20"), ours.rindex("51.33")) == (under.index("52.86±0.23"), under.rindex("52.37"))
+
+
+def test_numbers_of_other_clips_get_no_verdict():
+    rows = [row("single", "V", ["videomae-base"], on_paper_splits(0.9, 0.9, 0.9))]
+    for result in (result_of(rows), result_of(rows, notice=NOTICE, train=CHALLENGE)):
+        table = results_table(result)
+        assert "| 90.00 [80.0, 100.0] | 52.86±0.23 | 90.00 | 53.27±0.21 |" in to_markdown(table)
+        assert "beyond" not in to_tsv(table)
+        assert table.footnotes[-1] == (
+            "paper: as printed in Tables 4 and 5 of MER2024 (arXiv 2404.17113), of other clips than these (5,030 to "
+            "train on): the two cannot be held against each other."
+        )
+
+
+def test_a_corpus_of_other_splits_is_shown_alone():
+    rows = [row("single", "V", ["videomae-base"], cross_validated(0.5, 0.5) + on_split("val", 0.5, 0.5))]
+    table = results_table(result_of(rows))
+    assert not any(line.in_paper for line in table.lines)
+    assert " paper" not in to_tsv(table).splitlines()[0]
+
+
+def test_the_papers_average_is_of_three_columns_and_cv_nested_has_no_counterpart():
+    nested = [score("train", metric, 0.5, "cv-nested") for metric in ("waf", "acc")]
+    rows = [row("single", "V", ["videomae-base"], cross_validated(0.5, 0.5) + nested + on_split("semi", 0.5, 0.5))]
+    head = to_tsv(results_table(result_of(rows, train=CHALLENGE))).splitlines()[0].split("\t")
+    assert [name for name in head if name.endswith(" paper")] == [
+        *("Train&Val cv-paper WAF paper", "Train&Val cv-paper ACC paper"),
+        *("MER-SEMI WAF paper", "MER-SEMI ACC paper"),
+    ]
+
+
+TOP2 = ["hubert-large", "hubert-base", "clip-large", "videomae-base-mer2023"]
+
+
+@pytest.mark.parametrize(
+    ("made", "waf"),
+    [
+        (row("system", "V", ["videomae-base"], []), "52.86±0.23"),
+        (row("system", "A", ["hubert-large"], [], 1), "73.02±0.13"),
+        (row("system", "AV", ["hubert-large", "clip-large"], [], 1), "78.86±0.17"),
+        (row("system", "AV", TOP2, [], 2), "78.92±0.04"),
+        # Named by the user, fewer than Top2 has, one the paper does not know, no feature of the paper, a run in a vote.
+        (row("system", "AV", ["hubert-large", "clip-large"], []), None),
+        (row("system", "AV", TOP2[1:], [], 2), None),
+        (row("system", "AV", ["hubert-large", "face-expression"], [], 1), None),
+        (row("single", "V", ["face-expression"], []), None),
+        (row("member", "A", ["hubert-large"], []), None),
+    ],
+)
+def test_which_rows_are_rows_of_the_paper(made, waf):
+    made = made | {"scores": on_paper_splits(0.5, 0.5, 0.5)}
+    (line,) = results_table(result_of([made])).lines
+    assert line.in_paper is (waf is not None)
+    assert str(line.printed[0][0]) == str(waf)
+
+
+def test_systems_of_other_features_than_the_papers_ranking_are_named():
+    rows = [
+        row("system", "AV", ["hubert-large", "clip-large"], on_paper_splits(0.78, 0.84, 0.78), 1),
+        row("system", "AV", ["hubert-base", "hubert-large", *TOP2[2:]], on_paper_splits(0.78, 0.84, 0.78), 2),
+        row("system", "AT", ["egemaps", "pert-base"], on_paper_splits(0.5, 0.5, 0.5), 1),
+    ]
+    notes = results_table(result_of(rows, train=CHALLENGE)).footnotes
+    assert "Other features than the paper's ranking takes, so other systems: A+T Top1." in notes
+
+
+def test_the_order_of_features_is_held_against_the_papers():
+    # By Train&Val the paper has videomae-base 52.86, clip-large 66.66, egemaps 39.68: ours is in that order there.
+    values = {"videomae-base": (0.5, 0.7), "clip-large": (0.6, 0.6), "egemaps": (0.4, 0.8)}
+    rows = [row("single", "A", [name], on_paper_splits(train, other, other)) for name, (train, other) in values.items()]
+    (note,) = (n for n in results_table(result_of(rows, train=CHALLENGE)).footnotes if n.startswith("Rank correlation"))
+    assert note.startswith("Rank correlation (Spearman) with the paper's order of 3 features: Train&Val WAF 1.00, ")
+    assert "MER-SEMI WAF -1.00" in note
+    few = result_of(rows[:2], train=CHALLENGE)
+    assert not any("Rank correlation" in note for note in results_table(few).footnotes)
+
+
+def test_a_ranking_by_the_paper_is_marked_where_it_chose():
+    rows = [
+        row("single", "A", ["hubert-large"], on_paper_splits(0.7, 0.8, 0.7)),
+        row("system", "AV", ["hubert-large", "clip-large"], on_paper_splits(0.78, 0.84, 0.78), 1),
+    ]
+    seen = results_table(result_of(rows, rank_by="paper"))
+    assert [line.system for line in seen.lines] == ["hubert-large", "Top1†"]
+    assert any(note.startswith("†: features ranked by") and "have seen test labels" in note for note in seen.footnotes)
+    assert not any("†" in note for note in results_table(result_of(rows)).footnotes)
+
+
+def test_other_features_of_the_same_names_stand_after_the_average_and_out_of_it():
+    variants = [score("train (hiss)", metric, 0.1, "cv-paper") for metric in ("waf", "acc")] + on_split(
+        "semi (hiss)", 0.2, 0.2
+    )
+    rows = [row("system", "A", ["a"], cross_validated(0.8, 0.8) + variants + on_split("semi", 0.6, 0.6))]
+    table = results_table(result_of(rows))
+    assert [(part.heading, str(waf)) for part, (waf, _) in zip(table.parts, table.lines[0].numbers, strict=True)] == [
+        *(("Train&Val", "80.00"), ("MER-SEMI", "60.00"), ("Average", "70.00")),
+        *(("Train&Val (hiss)", "10.00"), ("MER-SEMI (hiss)", "20.00")),
+    ]
+    assert "MER-SEMI (hiss): test, 48 clips, on other features of the same names: neither" in "\n".join(table.footnotes)
+
+
+def test_the_system_of_the_predictions_is_named():
+    rows = [row("single", "A", ["a"], cross_validated(0.5, 0.5)), row("single", "A", ["b"], cross_validated(0.6, 0.6))]
+    rows[1]["written"] = True
+    assert results_table(result_of(rows)).footnotes[-1] == "Predictions are those of b."

@@ -167,9 +167,10 @@ def calibration_figure(calibration: Calibration) -> dict[str, Any]:
         ],
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
+        cliponaxis=False,
     )
-    figure.update_xaxes(title="confidence, %", range=[0, 103])
-    figure.update_yaxes(title="right, %", range=[-3, 103])
+    figure.update_xaxes(title="confidence, %", range=[0, 104])
+    figure.update_yaxes(title="right, %", range=[-4, 104])
     return _as_json(figure, height=300)
 
 
