@@ -105,14 +105,15 @@ def _rank_correlations(
         for row, line in zip(rows, lines, strict=True)
         if row["kind"] == "single" and line.in_paper
     ]
+    if len(alone) < FEWEST_RANKED:
+        return
     found = []
     for index, part in enumerate(parts):
-        if part.printed is not None:
-            for m, metric in enumerate(("waf", "acc")):
-                ours = {feature: line.numbers[index][m].value for feature, _, line in alone if line.numbers[index][m]}
-                papers = {feature: printed_score(row, part.printed, metric).value for feature, row, _ in alone}
-                correlation = rank_correlation(ours, papers)
-                if correlation is not None:
-                    found.append(f"{part.heading} {metric.upper()} {correlation:.2f}")
-    if len(alone) >= FEWEST_RANKED and found:
+        for m, metric in enumerate(("waf", "acc") if part.printed is not None else ()):
+            ours = {feature: line.numbers[index][m].value for feature, _, line in alone if line.numbers[index][m]}
+            papers = {feature: printed_score(row, part.printed, metric).value for feature, row, _ in alone}
+            correlation = rank_correlation(ours, papers)
+            if correlation is not None:
+                found.append(f"{part.heading} {metric.upper()} {correlation:.2f}")
+    if found:
         yield f"Rank correlation (Spearman) with the paper's order of {len(alone)} features: {', '.join(found)}."

@@ -37,10 +37,10 @@ class PrintedRows:
         """The paper's row of a result's row, None where it has none.
 
         Table 4 has features alone. Table 5 has the N best features of each modality: a system that has fewer, or reads
-        a feature the paper does not know, is no row of it.
+        a feature the paper does not know, is no row of it; nor is a vote or its members, which go by names.
         """
         features, top = row["features"], row["top"]
-        if row["kind"] not in ("single", "system") or not all(feature in self.features for feature in features):
+        if "name" in row or not all(feature in self.features for feature in features):
             return None
         if len(features) == 1:
             return self.features[features[0]]
