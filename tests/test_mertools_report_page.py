@@ -253,11 +253,13 @@ def test_sixty_systems_stay_readable(tmp_path, page, width):
     assert shown(page, "#search h3") == ["A+T Top4"]
     # The whole table is there, its heads stay in sight while it scrolls, and it is no longer than the screen.
     assert len(shown(page, ".scores tbody tr:not(.group)")) == SINGLES + SYSTEMS
-    page.evaluate("document.querySelector('.tall').scrollTop = 2000")
+    page.evaluate("document.querySelector('.tall').scrollTo(300, 2000)")
     box = "document.querySelector('.tall').getBoundingClientRect()"
     head = "document.querySelector('.scores thead').getBoundingClientRect()"
     assert page.evaluate(f"Math.abs({head}.top - {box}.top) < 2")
     assert page.evaluate(f"{box}.height < innerHeight")
+    group = "document.querySelector('.scores .group th').getBoundingClientRect()"
+    assert page.evaluate(f"Math.abs({group}.left - {box}.left) < 2")
     # The figure has the best systems, and the one whose predictions were written.
     drawn = page.evaluate("[...document.querySelectorAll('#scores .ytick')].map(e => e.textContent)")
     assert len(drawn) < SINGLES and "A+T Top4" in drawn
