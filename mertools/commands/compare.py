@@ -85,7 +85,7 @@ def _row(part: LabelledPart, labels: LabelSet, metric: str, a: FinishedRun, b: F
 
 def _notes(corpus: Corpus, parts: Sequence[LabelledPart], metric: str, a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     """What the reader of the table must know."""
-    from mertools.report.tables import ESTIMATES
+    from mertools.report.footnotes import ESTIMATES
 
     if corpus.notice:
         yield corpus.notice

@@ -1,4 +1,5 @@
-"""The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention.
+"""The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention,
+calibration.
 
 Colours, fonts and backgrounds are left to the page, which knows whether the reader's screen is light or dark.
 Names are escaped, since Plotly reads a little HTML in every text.
@@ -14,21 +15,37 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from mertools.report.tables import MODALITY_HEADINGS, Line, Table
+from mertools.calibration import Calibration
+from mertools.report.tables import MODALITY_HEADINGS, Line, Part, Table
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down")
+SHOWN_POINTS = 60
+"""More points than these make a figure that is several screens long."""
 
 
-def scores_figure(table: Table) -> dict[str, Any]:
-    """WAF of every system on every part of the table (the average aside), with its 95 % interval."""
+def shown_lines(table: Table) -> list[Line]:
+    """The lines that a figure has room for, in the table's order: the best by the first part's WAF, and the written."""
+    parts = sum(bool(part.estimate) for part in table.parts)
+    room = max(6, SHOWN_POINTS // max(1, parts))
+
+    def worth(line: Line) -> float:
+        waf = line.numbers[0][0]
+        return float("inf") if line.written else waf.value if waf else float("-inf")
+
+    best = sorted(table.lines, key=worth, reverse=True)[:room]
+    return [line for line in table.lines if any(line is one for one in best)]
+
+
+def scores_figure(parts: Sequence[Part], lines: Sequence[Line]) -> dict[str, Any]:
+    """WAF of the systems on every part (averages aside), with its 95 % interval; `parts` are the lines' columns."""
     figure = go.Figure()
-    parts = [(index, part) for index, part in enumerate(table.parts) if part.estimate]
-    height = 0.6 / max(1, len(parts))
-    for rank, (index, part) in enumerate(parts):
+    drawn = [(index, part) for index, part in enumerate(parts) if part.estimate]
+    height = 0.6 / max(1, len(drawn))
+    for rank, (index, part) in enumerate(drawn):
         # The first line and the first part stand on top, as in the table.
         points = [
-            (len(table.lines) - 1 - row + (len(parts) - 1) / 2 * height - rank * height, line, line.numbers[index][0])
-            for row, line in enumerate(table.lines)
+            (len(lines) - 1 - row + (len(drawn) - 1) / 2 * height - rank * height, line, line.numbers[index][0])
+            for row, line in enumerate(lines)
             if line.numbers[index][0] is not None
         ]
         numbers = [number for _, _, number in points]
@@ -51,12 +68,12 @@ def scores_figure(table: Table) -> dict[str, Any]:
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_yaxes(
-        tickvals=list(range(len(table.lines))),
-        ticktext=[_name(line) for line in reversed(table.lines)],
-        range=[-0.6, len(table.lines) - 0.4],
+        tickvals=list(range(len(lines))),
+        ticktext=[_name(line) for line in reversed(lines)],
+        range=[-0.6, len(lines) - 0.4],
     )
     figure.update_xaxes(title="WAF, %")
-    return _as_json(figure, height=110 + len(table.lines) * max(34, 16 * len(parts)))
+    return _as_json(figure, height=110 + len(lines) * max(34, 16 * len(drawn)))
 
 
 def search_figure(
@@ -127,6 +144,34 @@ def attention_figure(features: Sequence[str], weights: np.ndarray) -> dict[str, 
     )
     figure.update_xaxes(title="attention weight", rangemode="tozero")
     return _as_json(figure, height=90 + 44 * len(features))
+
+
+def calibration_figure(calibration: Calibration) -> dict[str, Any]:
+    """The reliability diagram: how often right (up) by how confident (across); a point a bin, its area the clips."""
+    figure = go.Figure()
+    bins = [one for one in calibration.bins if one.clips]
+    most = max(one.clips for one in bins)
+    figure.add_scatter(
+        x=[0, 100], y=[0, 100], mode="lines", line={"width": 1, "dash": "dot"}, hoverinfo="skip", showlegend=False
+    )
+    figure.add_scatter(
+        x=[100 * one.confidence for one in bins],
+        y=[100 * one.accuracy for one in bins],
+        mode="lines+markers",
+        line={"width": 1},
+        marker={"size": [5 + 17 * (one.clips / most) ** 0.5 for one in bins], "opacity": 0.85},
+        text=[
+            f"{one.clips:,} clips, {100 * one.low:.0f} to {100 * one.high:.0f} % confident<br>"
+            f"on average {100 * one.confidence:.1f} % confident, {100 * one.accuracy:.1f} % right"
+            for one in bins
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+        cliponaxis=False,
+    )
+    figure.update_xaxes(title="confidence, %", range=[0, 104])
+    figure.update_yaxes(title="right, %", range=[-4, 104])
+    return _as_json(figure, height=300)
 
 
 def _escaped(text: str) -> str:

@@ -15,11 +15,19 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from mertools.calibration import expected_calibration_error
 from mertools.emotions import LabelSet, label_set
 from mertools.metrics import METRICS, class_f1, confusion_matrix
 from mertools.predictions import read_predictions
-from mertools.report.figures import attention_figure, scores_figure, search_figure
-from mertools.report.tables import ESTIMATES, results_table, split_heading, system_name
+from mertools.report.figures import (
+    attention_figure,
+    calibration_figure,
+    scores_figure,
+    search_figure,
+    shown_lines,
+)
+from mertools.report.footnotes import ESTIMATES
+from mertools.report.tables import Number, Part, as_number, is_seen, results_table, split_heading, system_name
 from mertools.run_record import RESULT, written_row
 
 HERE = Path(__file__).parent
@@ -37,11 +45,13 @@ FILES = {
 
 @dataclass(frozen=True)
 class Answers:
-    """What the system said of one split's clips: class numbers (N,), `truth` -1 where unknown, `weights` (N, F)."""
+    """What the system said of one split's clips: class numbers (N,), `truth` -1 where unknown; `probabilities` (N, C)
+    and `weights` (N, F)."""
 
     split: str
     truth: np.ndarray
     predicted: np.ndarray
+    probabilities: np.ndarray
     weights: np.ndarray
 
     @property
@@ -75,6 +85,7 @@ def write_report(
         return len(figures) - 1
 
     feature_names = [labels.get(feature, feature) for feature in system["features"]]
+    shown = shown_lines(table)
     page = _environment().get_template("report.html.j2")
     plotly, script = get_plotlyjs(), (HERE / "report.js").read_text(encoding="utf-8")
     text = page.render(
@@ -86,9 +97,16 @@ def write_report(
         started=datetime.fromisoformat(result["started"]),
         table=table,
         headlines=_headlines(system),
-        scores_figure=place(scores_figure(table)) if len(table.lines) > 1 else None,
+        seen=is_seen(system, result),
+        optimism=_optimism(system),
+        metrics=list(_metrics(system, table.parts, classes)),
+        scored_parts=[part for part in table.parts if part.estimate],
+        shown_systems=len(shown),
+        scores_figure=place(scores_figure(table.parts, shown)) if len(table.lines) > 1 else None,
         confusions=[_confusion(part, classes) for part in answers],
-        searches=[_search(row, labels, place) for row in reversed(result["rows"]) if row["trials"]],
+        calibrations=[_calibration(part, place) for part in answers if part.labelled.any()],
+        search=_search(system, place) if system["trials"] else None,
+        system_names=[system_name(row, labels) for row in result["rows"]],
         attention=[_attention(part, classes, feature_names, place) for part in answers if len(feature_names) > 1],
         files=list(_files(result["files"])),
         figures=figures,
@@ -111,7 +129,7 @@ def _read_answers(path: Path, classes: LabelSet, truth: Mapping[str, str]) -> It
     labels = np.where(file.truth >= 0, file.truth, np.array(known, dtype=np.int64))
     for split in dict.fromkeys(file.splits):
         rows = np.array([of_row == split for of_row in file.splits])
-        yield Answers(split, labels[rows], file.classes[rows], file.weights[rows])
+        yield Answers(split, labels[rows], file.classes[rows], file.probabilities[rows], file.weights[rows])
 
 
 def _headlines(system: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -121,6 +139,28 @@ def _headlines(system: Mapping[str, Any]) -> list[dict[str, Any]]:
         for score in system["scores"]
         if score["metric"] == "waf"
     ]
+
+
+def _optimism(system: Mapping[str, Any]) -> float | None:
+    """By how many points of WAF `cv-paper` lies above `cv-nested` on train; None without both."""
+    wafs = {
+        score["estimate"]: 100 * score["value"]
+        for score in system["scores"]
+        if score["split"] == "train" and score["metric"] == "waf"
+    }
+    return wafs["cv-paper"] - wafs["cv-nested"] if {"cv-paper", "cv-nested"} <= wafs.keys() else None
+
+
+def _metrics(
+    system: Mapping[str, Any], parts: Sequence[Part], classes: LabelSet
+) -> Iterator[tuple[str, list[Number | None]]]:
+    """Every metric of the system by name, with its number on each part of the table that is no average."""
+    scores = {(score["split"], score["estimate"], score["metric"]): as_number(score) for score in system["scores"]}
+    names = {metric: metric.upper() for metric in METRICS} | {f"f1_{label}": f"F1 {label}" for label in classes.names}
+    for metric, name in names.items():
+        numbers = [scores.get((part.split, part.estimate, metric)) for part in parts if part.estimate]
+        if any(numbers):
+            yield name, numbers
 
 
 def _confusion(part: Answers, classes: LabelSet) -> dict[str, Any]:
@@ -153,14 +193,22 @@ def _confusion(part: Answers, classes: LabelSet) -> dict[str, Any]:
     }
 
 
-def _search(
-    row: Mapping[str, Any], labels: Mapping[str, str], place: Callable[[dict[str, Any]], int]
-) -> dict[str, Any]:
+def _calibration(part: Answers, place: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
+    """How far confidence and accuracy lie apart on the labelled clips, and where the diagram stands."""
+    calibration = expected_calibration_error(part.probabilities[part.labelled], part.truth[part.labelled])
+    return {
+        "heading": split_heading(part.split),
+        "clips": int(part.labelled.sum()),
+        "error": calibration.error,
+        "figure": place(calibration_figure(calibration)),
+    }
+
+
+def _search(row: Mapping[str, Any], place: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
     """One system's search: its trials, the one that was chosen, and where its figure stands."""
     trials, chosen = row["trials"], row["chosen"]
     winner = next((trial for trial in trials if chosen.items() <= trial.items()), None)
     return {
-        "name": system_name(row, labels),
         "trials": trials,
         "chosen": chosen,
         "winner": winner,

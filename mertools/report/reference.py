@@ -22,6 +22,9 @@ class PrintedScore:
     value: float
     std: float | None = None
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f}" + ("" if self.std is None else f"±{self.std:.2f}")
+
 
 def parse_score(cell: str) -> PrintedScore:
     """The number in a cell such as `52.86±0.23` or `49.59`; raises ValueError for a cell that holds something else."""

@@ -1,7 +1,7 @@
 """The paper's table from a result, and its three renderings: terminal, TSV and Markdown.
 
 The layout is that of MER2024, Tables 4 and 5: a line a system, a pair of columns (WAF, ACC) a labelled part of the
-corpus, and their average.
+corpus, and their average. Under a number that the paper prints too stands the paper's.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mertools.report.comparison import Comparison, compare
+from mertools.report.footnotes import BEST_IN_BOLD, footnotes
+from mertools.report.printed import AVERAGE, COLUMNS, PrintedRows, has_papers_clips, has_papers_splits, printed_score
+from mertools.report.reference import PrintedScore
+
 SPLIT_HEADINGS = {"train": "Train&Val", "semi": "MER-SEMI", "noise": "MER-NOISE"}
 MODALITY_HEADINGS = {"V": "Visual Modality", "A": "Acoustic Modality", "T": "Lexical Modality"}
 METRICS = ("waf", "acc")
-ESTIMATES = {
-    "cv-paper": "best epoch and configuration chosen on the folds that are reported; optimistic",
-    "cv-nested": "epoch, configuration and ranking chosen inside the training folds only",
-    "test": "neither trained on nor used to choose anything",
-}
-"""What each estimate of a result is, in words."""
-
-BEST_IN_BOLD = "Best of each column in bold."
 SHOWN_FEATURES = 4
+BEYOND = "!"
+SEEN = "†"
+"""Marks a system whose features were chosen by scores of test sets."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,58 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """What the paper prints for a number. `comparison` is None where the clips are others: nothing compares then."""
+
+    score: PrintedScore
+    comparison: Comparison | None = None
+
+    @property
+    def beyond(self) -> bool:
+        """Whether ours differs by more than chance allows."""
+        return self.comparison is not None and not self.comparison.within
+
+    def __str__(self) -> str:
+        return f"{self.score}{BEYOND if self.beyond else ''}"
+
+
+@dataclass(frozen=True)
 class Part:
-    """A pair of columns: a labelled split under one estimate, or the average of several (estimate "")."""
+    """A pair of columns: a labelled split under one estimate, or the average of the parts `of` (estimate "").
+
+    A `variant` is a split scored on other features; `printed` is the paper's column of the same, None where there is
+    none.
+    """
 
     heading: str
     split: str = ""
     estimate: str = ""
     clips: int | None = None
+    variant: bool = False
+    of: tuple[int, ...] = ()
+    printed: str | None = None
 
 
 @dataclass(frozen=True)
 class Line:
-    """One system's numbers: for each part of the table its (WAF, ACC), None where the system has none."""
+    """One system's numbers: for each part of the table its (WAF, ACC), None where the system has none.
+
+    `printed` are the paper's, part by part; `seen` says that test sets chose its features, `written` that the run's
+    predictions are its; `parameters` is the size of one network, None for what is no network.
+    """
 
     group: str
     system: str
     numbers: tuple[tuple[Number | None, Number | None], ...]
+    printed: tuple[tuple[Printed | None, Printed | None], ...]
+    seen: bool
+    written: bool
+    parameters: int | None
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper prints some of it."""
+        return any(cell for pair in self.printed for cell in pair)
 
 
 @dataclass(frozen=True)
@@ -93,23 +129,14 @@ class Table:
 def results_table(result: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Table:
     """The table of a fusion's result (result.json). `labels` maps feature names to the paper's spelling of them."""
     labels = labels or {}
-    scores = [_scores(row) for row in result["rows"]]
-    parts = _parts(scores)
-    averaged = _averaged(parts)
-    lines = []
-    for row, found in zip(result["rows"], scores, strict=True):
-        numbers = [
-            tuple(_number(found.get((p.split, p.estimate, metric)), metric) for metric in METRICS) for p in parts
-        ]
-        if averaged:
-            numbers.append(tuple(_mean([numbers[i][m] for i in averaged]) for m in range(len(METRICS))))
-        lines.append(Line(_group(row), _system(row, labels), tuple(numbers)))
-    kinds = [row["kind"] for row in result["rows"]]
-    lines = _mark_best(_in_paper_order(lines, kinds))
-    if averaged:
-        parts.append(Part("Average"))
-    notice = _plain(result["corpus"].get("notice") or "")
-    return Table(tuple(parts), tuple(lines), tuple(_footnotes(parts, lines)), notice)
+    rows = result["rows"]
+    parts = _parts(result)
+    beside = has_papers_clips(result) or has_papers_splits(result)
+    paper = PrintedRows.read() if beside else PrintedRows({}, {})
+    lines = [_line(row, result, parts, paper, labels) for row in rows]
+    notes = footnotes(result, parts, lines, paper, [system_name(row, labels) for row in rows])
+    lines = _mark_best(_in_paper_order(parts, lines, [row["kind"] for row in rows]))
+    return Table(tuple(parts), tuple(lines), tuple(notes), _plain(result["corpus"].get("notice") or ""))
 
 
 def to_rich(table: Table) -> RenderableType:
@@ -121,7 +148,8 @@ def to_rich(table: Table) -> RenderableType:
     rendered.add_column("System", vertical="top", overflow="fold")
     widths = []
     for index, part in enumerate(table.parts):
-        width = max([3, *(len(str(line.numbers[index][0])) for line in table.lines if line.numbers[index][0])])
+        shown = [cell for line in table.lines for cell in (line.numbers[index][0], line.printed[index][0]) if cell]
+        width = max([3, *(len(str(cell)) for cell in shown)])
         rendered.add_column(Text(f"{part.heading}\n{'WAF':<{width}} ACC"), vertical="top", overflow="fold")
         widths.append(width)
     for heading, lines in table.groups:
@@ -129,48 +157,69 @@ def to_rich(table: Table) -> RenderableType:
         for line in lines:
             cells = [_rich_cell(pair, width) for pair, width in zip(line.numbers, widths, strict=True)]
             rendered.add_row(Text(line.system), *cells)
+            if line.in_paper:
+                printed = [_rich_printed(pair, width) for pair, width in zip(line.printed, widths, strict=True)]
+                rendered.add_row(Text("  paper", style="dim"), *printed)
     notice = [Text(table.notice, style="bold yellow")] if table.notice else []
-    footnotes = [*([BEST_IN_BOLD] if table.marks_best else []), *table.footnotes]
-    return Group(*notice, rendered, *(Text(footnote, style="dim") for footnote in footnotes))
+    notes = [*([BEST_IN_BOLD] if table.marks_best else []), *table.footnotes]
+    return Group(*notice, rendered, *(Text(note, style="dim") for note in notes))
 
 
 def to_tsv(table: Table) -> str:
-    """The table as tab-separated values, a number a column (per cent), ends of intervals included.
+    """The table as tab-separated values, a number a column (per cent), ends of intervals and the paper's included.
 
     Notice and footnotes are lines that begin with `# `.
     """
     names, cells = ["group", "system"], [[line.group, line.system] for line in table.lines]
+
+    def add(name: str, values: list[str]) -> None:
+        names.append(name)
+        for row, value in zip(cells, values, strict=True):
+            row.append(value)
+
     for index, part in enumerate(table.parts):
         for m, metric in enumerate(METRICS):
+            name = f"{part.heading} {metric.upper()}"
             column = [line.numbers[index][m] for line in table.lines]
+            printed = [line.printed[index][m] for line in table.lines]
             for suffix, values in (
                 ("", [number and number.value for number in column]),
                 (" std", [number and number.std for number in column]),
                 (" low", [number and number.low for number in column]),
                 (" high", [number and number.high for number in column]),
+                (" paper", [cell and cell.score.value for cell in printed]),
+                (" paper std", [cell and cell.score.std for cell in printed]),
             ):
-                if suffix and all(value is None for value in values):
-                    continue
-                names.append(f"{part.heading} {metric.upper()}{suffix}")
-                for row, value in zip(cells, values, strict=True):
-                    row.append("" if value is None else f"{value:.2f}")
+                if not suffix or any(value is not None for value in values):
+                    add(f"{name}{suffix}", ["" if value is None else f"{value:.2f}" for value in values])
+            if any(cell and cell.comparison for cell in printed):
+                add(f"{name} beyond", [BEYOND if cell and cell.beyond else "" for cell in printed])
     notice = [f"# {table.notice}"] if table.notice else []
-    footnotes = [f"# {footnote}" for footnote in table.footnotes]
-    return "\n".join([*notice, *("\t".join(row) for row in (names, *cells)), *footnotes]) + "\n"
+    notes = [f"# {note}" for note in table.footnotes]
+    return "\n".join([*notice, *("\t".join(row) for row in (names, *cells)), *notes]) + "\n"
 
 
 def to_markdown(table: Table) -> str:
-    """The table as Markdown, the best of each column in bold; notice above, footnotes below."""
-    columns = [f"{_escaped(part.heading)} {metric.upper()}" for part in table.parts for metric in METRICS]
-    rows = [["System", *columns], ["---", *("---:" for _ in columns)]]
+    """The table as Markdown, the best of each column in bold, the paper's in columns of their own; notice above,
+    footnotes below."""
+    names, columns = [], []
+    for index, part in enumerate(table.parts):
+        for m, metric in enumerate(METRICS):
+            names.append(f"{_escaped(part.heading)} {metric.upper()}")
+            columns.append([_markdown_cell(line.numbers[index][m]) for line in table.lines])
+            printed = [line.printed[index][m] for line in table.lines]
+            if any(printed):
+                names.append(f"{names[-1]} paper")
+                columns.append([str(cell or "") for cell in printed])
+    rows = [["System", *names], ["---", *("---:" for _ in names)]]
+    cells = zip(*columns, strict=True)
     for heading, lines in table.groups:
-        rows.append([f"*{_escaped(heading)}*", *("" for _ in columns)])
-        for line in lines:
-            rows.append([_escaped(line.system), *(_markdown_cell(number) for pair in line.numbers for number in pair)])
+        rows.append([f"*{_escaped(heading)}*", *("" for _ in names)])
+        rows += [[_escaped(line.system), *next(cells)] for line in lines]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     notice = [f"> **{_escaped(table.notice)}**", ""] if table.notice else []
-    footnotes = [*([BEST_IN_BOLD] if table.marks_best else []), *table.footnotes]
-    return "\n".join([*notice, *lines, "", *(f"- {_escaped(footnote)}" for footnote in footnotes)]) + "\n"
+    notes = [*([BEST_IN_BOLD] if table.marks_best else []), *table.footnotes]
+    return "\n".join([*notice, *lines, "", *(f"- {_escaped(note)}" for note in notes)]) + "\n"
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -182,8 +231,9 @@ def print_table(table: Table, console: Console) -> None:
 
 
 def split_heading(split: str) -> str:
-    """The paper's heading of a split, or its name."""
-    return SPLIT_HEADINGS.get(split, _plain(split))
+    """The paper's heading of a split, or its name; `semi (noise)`, the split on other features, is MER-SEMI (noise)."""
+    own, parenthesis, variant = split.partition(" (")
+    return _plain(SPLIT_HEADINGS.get(own, own) + parenthesis + variant)
 
 
 def system_name(row: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> str:
@@ -192,46 +242,91 @@ def system_name(row: Mapping[str, Any], labels: Mapping[str, str] | None = None)
     return name if len(row["features"]) == 1 else f"{'+'.join(row['modalities'])} {name}"
 
 
-def _scores(row: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    return {
-        (score["split"], score["estimate"], score["metric"]): score
-        for score in row["scores"]
-        if score["metric"] in METRICS
-    }
+def is_seen(row: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether a row's features were chosen by the paper's Table 4, whose average holds both test sets."""
+    return row["top"] is not None and result["configuration"].get("rank_by") == "paper"
 
 
-def _parts(scores: Sequence[Mapping[tuple[str, str, str], Mapping[str, Any]]]) -> list[Part]:
+def as_number(score: Mapping[str, Any]) -> Number:
+    """A score of a result in per cent, with deviation and interval where it has them."""
+    std, low, high = (None if score[key] is None else 100 * score[key] for key in ("std", "low", "high"))
+    return Number(100 * score["value"], std, low, high)
+
+
+def _parts(result: Mapping[str, Any]) -> list[Part]:
+    """The columns: train by each estimate, the other splits, their average, then splits on other features."""
     clips: dict[tuple[str, str], int] = {}
-    for found in scores:
-        for (split, estimate, _), score in found.items():
-            clips.setdefault((split, estimate), score["n"])
-    keys = sorted(clips, key=lambda key: key[0] != "train")
+    for row in result["rows"]:
+        for score in row["scores"]:
+            clips.setdefault((score["split"], score["estimate"]), score["n"])
+    own = result["corpus"]["splits"]
+    keys = sorted(clips, key=lambda key: (key[0] not in own, key[0] != "train"))
     splits = [split for split, _ in keys]
-    return [
+    parts = [
         Part(
             split_heading(split) if splits.count(split) == 1 else f"{split_heading(split)} {estimate}",
             split,
             estimate,
             clips[split, estimate],
+            variant=split not in own,
+            printed=COLUMNS.get((split, estimate)),
         )
         for split, estimate in keys
     ]
-
-
-def _averaged(parts: Sequence[Part]) -> list[int]:
-    """The parts the average is over: of each split the first estimate, where there are two splits or more."""
     first: dict[str, int] = {}
     for index, part in enumerate(parts):
-        first.setdefault(part.split, index)
-    return list(first.values()) if len(first) > 1 else []
+        if not part.variant:
+            first.setdefault(part.split, index)
+    if len(first) > 1:
+        averaged = tuple(first.values())
+        like_paper = {parts[index].printed for index in averaged} == set(COLUMNS.values())
+        average = Part("Average", of=averaged, printed=AVERAGE if like_paper else None)
+        parts.insert(sum(not part.variant for part in parts), average)
+    return parts
+
+
+def _line(
+    row: Mapping[str, Any],
+    result: Mapping[str, Any],
+    parts: Sequence[Part],
+    paper: PrintedRows,
+    labels: Mapping[str, str],
+) -> Line:
+    """The line of one row of a result; on the paper's own clips its numbers are held against the paper's."""
+    same_clips = has_papers_clips(result)
+    scores = {(score["split"], score["estimate"], score["metric"]): score for score in row["scores"]}
+    numbers = []
+    for part in parts:
+        if part.of:
+            numbers.append(tuple(_mean([numbers[index][m] for index in part.of]) for m in range(len(METRICS))))
+        else:
+            numbers.append(tuple(_number(scores.get((part.split, part.estimate, m)), m) for m in METRICS))
+    in_paper = paper.of(row)
+    printed = [
+        tuple(
+            _printed(printed_score(in_paper, part.printed, metric), number if same_clips else None)
+            for metric, number in zip(METRICS, pair, strict=True)
+        )
+        for part, pair in zip(parts, numbers, strict=True)
+    ]
+    seen = is_seen(row, result)
+    system = _system(row, labels) + (SEEN if seen else "")
+    return Line(_group(row), system, tuple(numbers), tuple(printed), seen, row["written"], row.get("parameters"))
+
+
+def _printed(score: PrintedScore | None, ours: Number | None) -> Printed | None:
+    if score is None:
+        return None
+    std = None if ours is None or ours.std is None else ours.std / 100
+    return Printed(score, ours and compare(ours.value / 100, std, score))
 
 
 def _number(score: Mapping[str, Any] | None, metric: str) -> Number | None:
     if score is None:
         return None
-    std, low, high = (None if score[key] is None else 100 * score[key] for key in ("std", "low", "high"))
+    number = as_number(score)
     # The challenge ranks by WAF; a second interval a part would make the table unreadable.
-    return Number(100 * score["value"], std, low, high) if metric == "waf" else Number(100 * score["value"], std)
+    return number if metric == "waf" else replace(number, low=None, high=None)
 
 
 def _mean(numbers: Sequence[Number | None]) -> Number | None:
@@ -255,15 +350,17 @@ def _system(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return " + ".join(_plain(labels.get(feature, feature)) for feature in features)
 
 
-def _in_paper_order(lines: Sequence[Line], kinds: Sequence[str]) -> list[Line]:
-    """Modalities as in Table 4, worst feature first; then what is fused, in the result's order."""
+def _in_paper_order(parts: Sequence[Part], lines: Sequence[Line], kinds: Sequence[str]) -> list[Line]:
+    """Modalities as in Table 4, worst feature first, by the average where there is one; then what is fused, in the
+    result's order."""
     headings = list(dict.fromkeys([*MODALITY_HEADINGS.values(), *(line.group for line in lines)]))
+    decisive = next((index for index, part in enumerate(parts) if part.of), 0)
 
     def position(entry: tuple[Line, str]) -> tuple[int, bool, float]:
         line, kind = entry
-        last = line.numbers[-1][0] if line.numbers else None
+        waf = line.numbers[decisive][0] if parts else None
         single = kind == "single"
-        return headings.index(line.group), not single, last.value if single and last else 0.0
+        return headings.index(line.group), not single, waf.value if single and waf else 0.0
 
     return [line for line, _ in sorted(zip(lines, kinds, strict=True), key=position)]
 
@@ -294,23 +391,6 @@ def _mark_best(lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def _footnotes(parts: Sequence[Part], lines: Sequence[Line]) -> Iterator[str]:
-    numbers = [number for line in lines for pair in line.numbers for number in pair if number]
-    yield "Scores in per cent."
-    for part in parts:
-        if part.estimate:
-            clips = "1 clip" if part.clips == 1 else f"{part.clips:,} clips"
-            meaning = f": {ESTIMATES[part.estimate]}" if part.estimate in ESTIMATES else ""
-            yield f"{part.heading}: {part.estimate}, {clips}{meaning}."
-        else:
-            averaged = ", ".join(parts[index].heading for index in _averaged(parts[:-1]))
-            yield f"{part.heading}: unweighted mean of {averaged}, as in the paper."
-    if any(number.interval for number in numbers):
-        yield "[low, high]: 95 % bootstrap interval of WAF over clips."
-    if any(number.std is not None for number in numbers):
-        yield "±: standard deviation over re-runs of the chosen configuration with new seeds and folds."
-
-
 def _rich_cell(pair: tuple[Number | None, Number | None], width: int) -> Text:
     waf, acc = pair
     cell = Text()
@@ -319,6 +399,14 @@ def _rich_cell(pair: tuple[Number | None, Number | None], width: int) -> Text:
     cell.append(f"{acc or '–'!s}", "bold" if acc and acc.best else "")
     if waf and waf.interval:
         cell.append(f"\n{waf.interval}", "dim")
+    return cell
+
+
+def _rich_printed(pair: tuple[Printed | None, Printed | None], width: int) -> Text:
+    cell = Text(style="dim")
+    for printed, end in zip(pair, (width, 0), strict=True):
+        cell.append(f"{printed or ''!s:<{end}}", "bold" if printed and printed.beyond else "")
+        cell.append(" " if end else "")
     return cell
 
 
