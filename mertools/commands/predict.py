@@ -263,7 +263,7 @@ def _row(part: Part, seconds_per_clip: float) -> list[str]:
 
 def _notes(result: Mapping[str, Any], parts: Sequence[Part]) -> Iterator[str]:
     """What the reader of the table must know."""
-    from mertools.report.tables import ESTIMATES
+    from mertools.report.footnotes import ESTIMATES
 
     corpus, networks, trained = result["corpus"], result["networks"], result["trained_clips"]
     if corpus["notice"]:
