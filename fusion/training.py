@@ -334,7 +334,9 @@ def from_module(network: FusionModel) -> Parameters:
 
 def _matrix(vector: Tensor, shape: torch.Size) -> Tensor:
     """The parameter of `shape` that a vector holds."""
-    return _transposed(vector[: shape.numel()].view(shape[::-1]))
+    # Taking a part of a vector makes the backward pass fill and copy a whole one.
+    own = vector if len(vector) == shape.numel() else vector[: shape.numel()]
+    return _transposed(own.view(shape[::-1]))
 
 
 def _transposed(value: Tensor) -> Tensor:
