@@ -25,6 +25,7 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/store.py --folder demo/benchmark
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/demo.py --out demo/benchmark
 
 clean:
