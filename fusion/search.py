@@ -22,8 +22,8 @@ from mertools.run_record import fingerprint
 
 SAMPLERS = ("random", "grid")
 
-DRAWS_AT_ONCE = 8
-"""Draws that a worker claims at a time, so that several workers share a search."""
+DRAWS_AT_ONCE = 25
+"""Draws that a worker claims at a time: few enough for several workers to share a search, enough to fill stacks."""
 
 WAITING_SECONDS = 1.0
 """Between looks at whether other workers have told what this one waits for."""

@@ -9,7 +9,7 @@ from mertools.commands.command_line import Several, add_corpus_options, count, m
 
 COMBINATIONS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
 MODELS = ("attention", "attention-release", "concat")
-AS_RELEASED = {"model": "attention-release", "scale": "none", "nested": False}
+AS_RELEASED = {"model": "attention-release", "scale": "none", "nested": False, "repeats": 0}
 """What `--as-released` sets; folds are unstratified, and drawn anew for every draw, beside it."""
 
 EXAMPLES = """\
