@@ -262,7 +262,8 @@ class _Forward:
 
     def predictions(self, parameters: Parameters, rows: Sequence[np.ndarray], offsets: Tensor) -> Iterator[Fused]:
         """What each member says of its own clips, in blocks of one size; shorter lists are filled up at their end."""
-        longest = max(len(own) for own in rows)
+        # No clips at all are one block of filling, so that what comes out has its shape.
+        longest = max(1, *(len(own) for own in rows))
         filled = np.zeros((len(rows), ceil(longest / ROWS_AT_ONCE) * ROWS_AT_ONCE), dtype=np.int64)
         for place, own in enumerate(rows):
             filled[place, : len(own)] = own
