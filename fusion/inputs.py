@@ -17,6 +17,7 @@ from mertools.feature_store import FAILED, Features, Provenance, feature_names, 
 from mertools.registry import look_up
 
 MODALITIES = {"A": "audio", "V": "video", "T": "text"}
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ class Scaling:
                 deviations.append(values.new_ones(values.shape[1]))
                 continue
             mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
-            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up.
-            constant = deviation <= 1e-6 * mean.abs().clamp(min=1)
+            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up. Against the
+            # mean, since components may be small as a whole; one over less than SMALLEST is no float32.
+            constant = deviation <= (1e-6 * mean.abs()).clamp(min=SMALLEST)
             means.append(mean)
             deviations.append(torch.where(constant, 1.0, deviation))
         return cls(torch.cat(means).float(), (1 / torch.cat(deviations)).float())
@@ -109,7 +111,7 @@ def load_variant(
 ) -> Variant:
     """Read the features `trained` once more, from `folder`, which may hold a part of the clips.
 
-    Raises InputError for features of another encoder or revision, and where no clip is in all of them.
+    Raises InputError for features of another encoder, revision or dimension, and where no clip is in all of them.
     """
     files = {feature: _read(folder, feature, extract) for feature in trained}
     for feature, found in files.items():
@@ -119,6 +121,11 @@ def load_variant(
                 raise InputError(
                     f"--also {name}: feature {feature!r} in {folder} is of {what} {got}, the one in use of {expected}."
                 )
+        expected, got = trained[feature].values.shape[1], found.utterance.shape[1]
+        if expected != got:
+            raise InputError(
+                f"--also {name}: feature {feature!r} in {folder} has {got} dimensions, the one in use {expected}."
+            )
     known = frozenset.intersection(*(frozenset(found.names) for found in files.values()))
     rows = [row for row, clip in enumerate(clips) if clip.name in known]
     if not rows:
