@@ -8,6 +8,7 @@ alone and among others.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import ceil
@@ -39,6 +40,9 @@ ROWS_AT_ONCE = 256
 
 LEVELS = 2**16
 """Dropout is drawn in so many steps of probability."""
+
+INITIALISING = threading.Lock()
+"""Held by the thread that draws initial weights; stacks are made side by side."""
 
 
 @dataclass(frozen=True, order=True)
@@ -310,8 +314,8 @@ class _Draws:
 
 def _initial_network(material: Material, member: Member) -> FusionModel:
     """A network whose initial weights are a function of the member's seed and names alone."""
-    with torch.random.fork_rng(devices=[]):
-        # torch.nn initialises from the global generator; nothing else may notice.
+    # torch.nn initialises from the global generator: nothing else may notice, and no other thread may draw meanwhile.
+    with INITIALISING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_generator(member.seed, "initial weights", *member.names).initial_seed())
         return material.untrained(member.configuration.hidden)
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from toy_problem import CLASSES, CONFIGURATION, DIMS, make_inputs, make_problem
 from torch.nn import functional
+from toy_problem import CLASSES, CONFIGURATION, DIMS, make_inputs, make_problem
 
 from fusion.cross_validation import Problem
 from fusion.inputs import Data, Scaling
