@@ -55,7 +55,8 @@ class Settings:
 
     How faces are found in clips without ready crops; which recipe features follow; by feature name the source that
     stands in for a card's (weights of the user's own); whether code that comes with a checkpoint may run; how many of
-    the last layers to combine, where that is not to be what the recipe says.
+    the last layers to combine, where that is not to be what the recipe says; a file of `mertools data faces`, whose
+    crops are read instead of finding faces.
     """
 
     face_detector: str = "auto"
@@ -64,6 +65,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
     layers: int | None = None
+    faces: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,8 @@ class Encoder(ABC):
             raise InputError(f"{error} {self.name} needs {self.card.needs}.") from error
 
     def compute_dtype(self, device: str) -> str:
-        """What the network computes in on `device` (`auto`, `cpu`, `cuda`, …). Raises InputError for no such one."""
-        return AUTOCAST_DTYPE if self.autocasts and torch_device(device).type == "cuda" else FULL_DTYPE
+        """What the network computes in on `device` (`auto`, `cpu`, `cuda`, …)."""
+        return AUTOCAST_DTYPE if self.autocasts and device_type(device) == "cuda" else FULL_DTYPE
 
     def provenance(self, level: str) -> Provenance:
         """What the feature file says about its origin; of its types, `replace` says other than float32."""
@@ -161,6 +163,12 @@ class Encoder(ABC):
             columns=self.columns,
             frame_columns=self.frame_columns,
         )
+
+    def check(self, clips: Sequence[Clip]) -> None:  # noqa: B027 (most encoders read nothing but the clips)
+        """Refuse at the door what the settings say to read beside `clips` where it does not suffice for them.
+
+        Raises InputError.
+        """
 
     @abstractmethod
     def prepare(self, clip: Clip) -> Any:
@@ -188,6 +196,11 @@ def build(card: Card, settings: Settings | None = None) -> Encoder:
     """The encoder of `card`, not loaded yet."""
     module, _, name = look_up("encoder family", card.family, FAMILIES).partition(":")
     return getattr(importlib.import_module(module), name)(card, settings or Settings())
+
+
+def device_type(name: str) -> str:
+    """`cpu`, `cuda`, …: the type of the device called `name`, which need not be on this machine unless it is `auto`."""
+    return torch_device(name).type if name == "auto" else name.partition(":")[0]
 
 
 def torch_device(name: str) -> torch.device:

@@ -9,9 +9,9 @@ import numpy as np
 
 from feature_extractors.cards.card import Card, Recipe
 from feature_extractors.encoder import Encoder, Encoding, Settings, torch_device
+from feature_extractors.face_source import FaceSource
 from mertools.clip import Clip
-from mertools.faces import crop_faces, face_detector, read_crops
-from mertools.media import FrameStream, MissingMedium, evenly
+from mertools.media import evenly
 
 PROBABILITIES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The network's classes, in the order of FER2013."""
@@ -32,13 +32,12 @@ class Faces:
 class Expression(Encoder):
     """mini-Xception on the faces of a few frames, evenly spaced in time.
 
-    Frames are the activations before the class layer (T, 128), with the class probabilities beside them. Faces come
-    from the manifest's crops where it has any, else from a detector.
+    Frames are the activations before the class layer (T, 128), with the class probabilities beside them.
     """
 
     def __init__(self, card: Card, settings: Settings) -> None:
         super().__init__(card, settings)
-        self._detector = face_detector(settings.face_detector, settings.face_model)
+        self._faces = FaceSource(settings)
 
     @property
     def frame_columns(self) -> dict[str, tuple[str, ...]]:
@@ -46,17 +45,15 @@ class Expression(Encoder):
 
     @property
     def recipe(self) -> Recipe:
-        return {**super().recipe, "face_detector": self._detector.name}
+        return {**super().recipe, **self._faces.facts}
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        self._faces.check(clips, self.recipe["margin"], self.recipe["resolution"])
 
     def prepare(self, clip: Clip) -> Faces:
-        choose = evenly(self.recipe["frames"])
-        size = self.recipe["resolution"]
-        if clip.faces is not None:
-            track = read_crops(clip.faces, clip.faces_order, choose)
-        elif clip.video is not None:
-            track = crop_faces(FrameStream(clip.video, choose), self._detector, self.recipe["margin"], size)
-        else:
-            raise MissingMedium("no video")
+        recipe = self.recipe
+        size = recipe["resolution"]
+        track = self._faces.track(clip, evenly(recipe["frames"]), recipe["margin"], size)
         images = np.stack([_grey(crop, size) for crop in track.crops])
         return Faces(images, track.times, track.problem or "")
 
@@ -66,8 +63,7 @@ class Expression(Encoder):
 
         from feature_extractors.mini_xception import read_network
 
-        # A detector that cannot be loaded is not the first clip's fault.
-        self._detector.detect(np.zeros((64, 64, 3), np.uint8))
+        self._faces.check_detector()
         self._device = torch_device(device)
         self._network = read_network(self.fetch().path).to(self._device, memory_format=torch.channels_last)
 

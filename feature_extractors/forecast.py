@@ -12,8 +12,9 @@ import numpy as np
 from feature_extractors.encoder import Encoder
 from feature_extractors.runner import Preparation, Progress, Tally, Task, default_workers, loaded, store, together
 from mertools.clip import Clip
+from mertools.clip_rows import FAILED
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, Provenance, Row
+from mertools.feature_store import Provenance, Row
 
 PROBED = 50
 """How many clips are tried, evenly spread over the corpus."""
@@ -74,6 +75,8 @@ def forecast(
     """
     if not clips:
         raise InputError("There are no clips to plan for.")
+    for encoder in encoders:
+        encoder.check(clips)
     count = default_workers() if workers is None else workers
     places = np.unique(np.linspace(0, len(clips) - 1, min(PROBED, len(clips))).round().astype(int))
     probe = [clips[place] for place in places]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_extractors.checkpoint import open_checkpoint, told
-from feature_extractors.encoder import FULL_DTYPE, Encoding, torch_device
+from feature_extractors.encoder import FULL_DTYPE, Encoding, device_type, torch_device
 from feature_extractors.tokenised_text import Subtitle, TokenisedText
 from mertools.errors import InputError
 from mertools.libraries import transformers
@@ -74,7 +74,7 @@ class LargeLanguage(TokenisedText):
 
     def compute_dtype(self, device: str) -> str:
         # What its weights are loaded in, on whatever is no CPU, is what it computes in.
-        return FULL_DTYPE if torch_device(device).type == "cpu" else self.recipe["dtype"]
+        return FULL_DTYPE if device_type(device) == "cpu" else self.recipe["dtype"]
 
     def load(self, device: str) -> None:
         import torch

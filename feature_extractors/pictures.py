@@ -16,8 +16,8 @@ import numpy as np
 
 from feature_extractors.cards.card import Card, Recipe
 from feature_extractors.encoder import Encoder, Encoding, Settings
+from feature_extractors.face_source import FaceSource
 from mertools.clip import Clip
-from mertools.faces import crop_faces, face_detector, read_crops
 from mertools.media import Chooser, FrameStream, MissingMedium, evenly, every
 from mertools.model_sources import Fetched
 
@@ -43,9 +43,9 @@ class Pictures:
 class PictureEncoder(Encoder):
     """An encoder of single pictures; a family says what it does with one, `pixels`, and with many, `features`.
 
-    Faces come from the manifest's crops where it has any, else from a detector. A recipe says `picture` (`face`, or
-    `frame` for the whole), `crop` and `margin` of detected faces, which frames (`chooser`), `fill` where their number
-    is fixed, and `channels`: `bgr` where the network is fed blue first.
+    A recipe says `picture` (`face`, or `frame` for the whole), `crop` and `margin` of faces that are no ready crops,
+    which frames (`chooser`), `fill` where their number is fixed, and `channels`: `bgr` where the network is fed blue
+    first.
     """
 
     at_once = 64
@@ -53,12 +53,17 @@ class PictureEncoder(Encoder):
 
     def __init__(self, card: Card, settings: Settings) -> None:
         super().__init__(card, settings)
-        self._detector = face_detector(settings.face_detector, settings.face_model)
+        self._faces = FaceSource(settings)
 
     @property
     def recipe(self) -> Recipe:
         recipe = super().recipe
-        return {**recipe, "face_detector": self._detector.name} if recipe["picture"] == FACE else recipe
+        return {**recipe, **self._faces.facts} if recipe["picture"] == FACE else recipe
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        recipe = self.recipe
+        if recipe["picture"] == FACE:
+            self._faces.check(clips, recipe["margin"], recipe["crop"])
 
     def __getstate__(self) -> dict[str, Any]:
         # Each process makes its own preprocessing: it may be of a class that only a library's loader can import.
@@ -106,23 +111,20 @@ class PictureEncoder(Encoder):
         """Times (T,), images T x (3, S, S), and why the clip was read in part only."""
         choose = chooser(recipe)
         turned = slice(None, None, -1 if recipe.get("channels") == "bgr" else 1)
-        if recipe["picture"] == FACE and clip.faces is not None:
-            track = read_crops(clip.faces, clip.faces_order, choose)
-        elif clip.video is None:
+        if recipe["picture"] == FACE:
+            track = self._faces.track(clip, choose, recipe["margin"], recipe["crop"])
+            return track.times, [self.pixels(crop[..., turned]) for crop in track.crops], track.problem or ""
+        if clip.video is None:
             raise MissingMedium("no video")
-        elif recipe["picture"] == FACE:
-            track = crop_faces(FrameStream(clip.video, choose), self._detector, recipe["margin"], recipe["crop"])
-        else:
-            stream = FrameStream(clip.video, choose)
-            # Brought to size one by one: frames may be large.
-            pairs = [(time, self.pixels(image[..., turned])) for time, image in stream]
-            return np.array([time for time, _ in pairs]), [image for _, image in pairs], stream.problem or ""
-        return track.times, [self.pixels(crop[..., turned]) for crop in track.crops], track.problem or ""
+        stream = FrameStream(clip.video, choose)
+        # Brought to size one by one: frames may be large.
+        pairs = [(time, self.pixels(image[..., turned])) for time, image in stream]
+        return np.array([time for time, _ in pairs]), [image for _, image in pairs], stream.problem or ""
 
     def check_detector(self) -> None:
         """Let a detector that cannot be loaded end the run: it is not the first clip's fault."""
         if self.recipe["picture"] == FACE:
-            self._detector.detect(np.zeros((64, 64, 3), np.uint8))
+            self._faces.check_detector()
 
 
 def chooser(recipe: Recipe) -> Chooser:

@@ -24,10 +24,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from feature_extractors.encoder import Encoder
+from feature_extractors.encoder import Encoder, device_type
 from feature_extractors.runner import Means, Model, Preparation, Sink, Tally, Task, default_workers, store
+from mertools.clip_rows import FAILED
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, Provenance, Row
+from mertools.feature_store import Provenance, Row
 
 LOCAL = "local"
 """The address that starts a Ray on this machine for as long as the command runs."""
@@ -66,6 +67,12 @@ class RayCluster:
         tally.tell()
         with _connected(self.address) as ray:
             crew = Crew.of([node["Resources"] for node in ray.nodes() if node["Alive"]], means)
+            here = device_type(means.device)
+            if crew.device_type != here:
+                raise InputError(
+                    f"The Ray cluster encodes on {crew.device_type}, this machine would on {here}, and the files say "
+                    f"which. Say it: --device {crew.device_type}"
+                )
             job = Job(
                 encoders,
                 {name: (sinks[name].level, sinks[name].provenance) for name in encoders},
@@ -102,6 +109,11 @@ class Crew:
     processes: int
     encoding: int
     encoding_needs: Mapping[str, float]
+
+    @property
+    def device_type(self) -> str:
+        """What the actors encode on."""
+        return "cuda" if "num_gpus" in self.encoding_needs else "cpu"
 
     @classmethod
     def of(cls, nodes: Sequence[Mapping[str, float]], means: Means) -> Crew:

@@ -33,19 +33,9 @@ import numpy as np
 from feature_extractors.encoder import FULL_DTYPE, Encoder, Encoding, torch_device
 from feature_extractors.pooling import masked_mean
 from mertools.clip import Clip
+from mertools.clip_rows import FAILED, MISSING, OK, Head
 from mertools.errors import InputError
-from mertools.feature_store import (
-    FAILED,
-    FRAME,
-    MISSING,
-    OK,
-    UNDECIDED,
-    FeatureWriter,
-    Provenance,
-    Row,
-    non_finite,
-    read_heads,
-)
+from mertools.feature_store import FRAME, UNDECIDED, FeatureWriter, Provenance, Row, non_finite, read_heads
 from mertools.media import MissingMedium, UnreadableMedia, decoding_once
 
 BLOCK = 64
@@ -68,11 +58,11 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the asked clips for one feature: their rows without arrays, in the manifest's order."""
+    """What became of the asked clips for one feature: their heads, in the manifest's order."""
 
     feature: str
     path: Path
-    rows: tuple[Row, ...]
+    rows: tuple[Head, ...]
 
     def count(self, status: str) -> int:
         """How many of the clips have `status`."""
@@ -172,9 +162,11 @@ def extract(
     `time_limit` seconds. `engine` does the work elsewhere than on this machine.
 
     Raises InputError where a file belongs to another recipe or another process, where clips would be added to it that
-    are computed in another type than its own, and where a model cannot be loaded.
+    are computed in another type than its own, where a model cannot be loaded, and what `Encoder.check` raises.
     """
     asked = part.of(clips[:limit])
+    for encoder in encoders:
+        encoder.check(asked)
     engine, means = engine or run_here, Means(workers, device, batch_size, time_limit)
     with ExitStack() as stack:
         writers = {
@@ -259,6 +251,9 @@ def _clips(blocks: Sequence[Sequence[Task]]) -> int:
 def _is_finished(clip: Clip, encoder: Encoder, finished: Mapping[str, str], keys: dict[str, str]) -> bool:
     if clip.name not in finished:
         return False
+    if clip.is_away(encoder.modality):
+        # A file that has been moved away has not changed: what was extracted from it is all that is left.
+        return True
     if encoder.modality not in keys:
         try:
             keys[encoder.modality] = clip.media_key(encoder.modality)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from fusion.models.model import FeatureShape
 from mertools.clip import Clip
+from mertools.clip_rows import FAILED
 from mertools.errors import InputError
-from mertools.feature_store import FAILED, Features, Provenance, feature_names, read_features
+from mertools.feature_store import Features, Provenance, feature_names, read_features
 from mertools.registry import look_up
 
 MODALITIES = {"A": "audio", "V": "video", "T": "text"}

@@ -51,7 +51,7 @@ class Clip:
         if modality == "text":
             # The language an encoder reads is on its card, so both subtitles count.
             return _digest(f"{self.subtitle}\x1f{self.subtitle_english}".encode()) if self.text else ""
-        path = self.sound if modality == "audio" else self.faces or self.video
+        path = self._file(modality)
         if path is None or not path.exists():
             return ""
         order = self.faces_order.encode() if modality == "video" and self.faces else b""
@@ -64,6 +64,14 @@ class Clip:
             file.seek(max(0, size - HEAD_AND_TAIL_BYTES))
             tail = file.read(HEAD_AND_TAIL_BYTES)
         return _digest(order, str(size).encode(), head, tail)
+
+    def is_away(self, modality: str) -> bool:
+        """Whether the file that an encoder of `modality` reads is named, but not there."""
+        path = None if modality == "text" else self._file(modality)
+        return path is not None and not path.exists()
+
+    def _file(self, modality: str) -> Path | None:
+        return self.sound if modality == "audio" else self.faces or self.video
 
 
 def _digest(*parts: bytes) -> str:

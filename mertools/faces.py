@@ -20,7 +20,7 @@ from mertools.media import Chooser, Frames, FrameStream, MissingMedium, Unreadab
 from mertools.registry import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels; may reach beyond the image."""
@@ -142,18 +142,34 @@ def crop_faces(
 
     Raises MissingMedium where no frame has a face, and what iterating a FrameStream raises.
     """
-    crops, times, seen, last = [], [], 0, None
-    for time, image in frames:
+    crops, times, seen = [], [], 0
+    for time, crop in follow_face(frames, detector, margin):
         seen += 1
-        face = choose_face(_find(frames, image, detector), last)
-        if face is not None:
-            last = face
-            crops.append(_crop(image, square(face, margin), size))
+        if crop is not None:
+            crops.append(crop if size is None else resized(crop, size))
             times.append(time)
     if not crops:
-        why = f" ({frames.problem})" if frames.problem else ""
-        raise MissingMedium(f"no face in any of {seen} frames{why}")
+        raise no_face(seen, frames.problem)
     return FaceTrack(crops, np.array(times), seen, frames.problem)
+
+
+def follow_face(
+    frames: Frames | FrameStream, detector: FaceDetector, margin: float = MARGIN
+) -> Iterator[tuple[float, np.ndarray | None]]:
+    """Of each frame its time and the crop (S, S, 3) of one face, as large as in the frame; None where there is no face.
+
+    Which face that is, and what is raised, `crop_faces` says.
+    """
+    last = None
+    for time, image in frames:
+        face = choose_face(_find(frames, image, detector), last)
+        last = face or last
+        yield time, None if face is None else _crop(image, square(face, margin))
+
+
+def no_face(frames: int, problem: str | None) -> MissingMedium:
+    """What is raised where none of so many frames has a face; `problem` says what else was wrong with them."""
+    return MissingMedium(f"no face in any of {frames} frames{f' ({problem})' if problem else ''}")
 
 
 def _find(frames: Frames | FrameStream, image: np.ndarray, detector: FaceDetector) -> list[Box]:
@@ -251,7 +267,7 @@ def _mapped_array(path: Path) -> np.ndarray:
     return array if array.size else array.reshape(0)
 
 
-def _crop(image: np.ndarray, box: Box, size: int | None) -> np.ndarray:
+def _crop(image: np.ndarray, box: Box) -> np.ndarray:
     import cv2
 
     side = max(1, round(box[2] - box[0]))
@@ -262,8 +278,15 @@ def _crop(image: np.ndarray, box: Box, size: int | None) -> np.ndarray:
     right, bottom = left + side, top + side
     inside = image[max(top, 0) : bottom, max(left, 0) : right]
     beyond = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
-    crop = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inside.copy()
-    if size is None or size == side:
+    return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inside.copy()
+
+
+def resized(crop: np.ndarray, size: int) -> np.ndarray:
+    """A square crop in `size` x `size` pixels."""
+    import cv2
+
+    side = len(crop)
+    if size == side:
         return crop
     return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR)
 

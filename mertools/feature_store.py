@@ -1,32 +1,43 @@
 """The only place that reads or writes feature files.
 
 A feature file `<name>.h5` holds one feature of a corpus: what became of each clip (`status`, `reason`), its utterance
-vector, and with level `frame` the frames it was pooled from. It is written as shards in `<name>.parts/`, each by
-temporary file, fsync and rename, and packed into one file by another rename: a run that is killed at any moment loses
-nothing that was acknowledged, and the next run continues it. Rows that are not `ok` hold NaN on disk; the reader gives
-zeros and a mask.
+vector, and with level `frame` the frames it was pooled from. It is written as shards and packed (`mertools.shards`): a
+run that is killed at any moment loses nothing that was acknowledged, and the next run continues it. Rows that are not
+`ok` hold NaN on disk; the reader gives zeros and a mask.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-import filelock
 import h5py
 import numpy as np
 
 import mertools
+from mertools.clip_rows import (
+    HEAD,
+    OK,
+    STATUSES,
+    Head,
+    copy_rows,
+    finished,
+    heads_of,
+    in_order,
+    newest,
+    pieces,
+    read_texts,
+    runs,
+    write_heads,
+    write_texts,
+)
 from mertools.errors import InputError
+from mertools.shards import Shards, parts_of, replacing, shards_of
 
 SCHEMA = 2
-OK, MISSING, FAILED = "ok", "missing", "failed"
-STATUSES = (OK, MISSING, FAILED)
 UTTERANCE, FRAME = "utterance", "frame"
 
 # What two runs must agree on to write the same file: the features would not mean the same otherwise.
@@ -36,20 +47,9 @@ UNSAID = {"compute_dtype": "float32"}
 
 UNDECIDED = ""
 """The compute dtype of a writer that has nothing to write yet: the file's, or what `compute_in` says."""
-HEAD = {"names": "name", "status": "status", "reason": "reason", "media_key": "media_key"}
-"""The text datasets of a file, and the field of Row each holds."""
-
-REPEATED = ("status", "reason")
-"""Texts that many clips share: stored as numbers of the entries of `<dataset>_values`. The others are fixed-length
-UTF-8. Strings of variable length would take longer to read than the vectors beside them."""
-
-COPY_BYTES = 1 << 25
-"""How much of an array is in memory at once while files are merged or checked."""
 
 READ_BYTES = 1 << 22
 """How much of the vectors is checked at once: what fits the processor's cache."""
-
-SHARD_NAME = re.compile(r"^\d{8}\.h5$")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Head):
     """What an encoder made of one clip.
 
     `utterance` is (D,), `frames` (T, ..., D_f), `times` (T,) in seconds, and `outputs` further frame outputs of the
@@ -85,10 +85,6 @@ class Row:
     half-way gives the features of what was decoded.
     """
 
-    name: str
-    status: str
-    reason: str = ""
-    media_key: str = ""
     utterance: np.ndarray | None = None
     frames: np.ndarray | None = None
     times: np.ndarray | None = None
@@ -130,20 +126,12 @@ class FeatureWriter:
         another process is writing the file, and where the folder cannot be written.
         """
         self.path = path
-        self.parts = _parts(path)
-        self._lock = filelock.FileLock(self.parts / "lock", timeout=0)
-        with _disk_errors(path):
-            self.parts.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire()
-            except filelock.Timeout:
-                raise InputError(f"Another process is writing {path}. Wait for it, or give another --out.") from None
+        self._shards = Shards(path)
         try:
             self.provenance = self._agree(provenance)
         except BaseException:
             self.close()
             raise
-        self._next_shard = max((int(shard.stem) for shard in _shards(self.parts)), default=-1) + 1
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -153,12 +141,7 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Let others write the file. Unpacked shards stay and are found again."""
-        if self.path.exists() and not _shards(self.parts):
-            # Before the lock is let go: afterwards the folder may be another writer's.
-            with suppress(OSError):
-                (self.parts / "lock").unlink()
-                self.parts.rmdir()
-        self._lock.release()
+        self._shards.close()
 
     def compute_in(self, dtype: str) -> None:
         """Say what the rows to be appended are computed in, where the writer was opened `UNDECIDED`.
@@ -174,13 +157,7 @@ class FeatureWriter:
 
     def finished(self) -> dict[str, str]:
         """The media key of each clip that needs no new extraction: `ok` or `missing`. Failed clips are tried again."""
-        keys: dict[str, str] = {}
-        for source in self._sources():
-            for row in read_heads(source):
-                keys.pop(row.name, None)
-                if row.status != FAILED:
-                    keys[row.name] = row.media_key
-        return keys
+        return finished(row for source in self._sources() for row in read_heads(source))
 
     def superseded(self) -> list[str]:
         """Clips that the packed file holds and that packing drops unless they are appended: those without frames."""
@@ -196,13 +173,11 @@ class FeatureWriter:
             return
         for row in rows:
             self._check(row)
-        shard = self.parts / f"{self._next_shard:08d}.h5"
-        with _replacing(shard) as file:
+        with self._shards.new() as file:
             _write_head(file, self.provenance, rows)
             _write_utterances(file, rows, self.provenance)
             if self.level == FRAME:
                 _write_frames(file, rows, self.provenance)
-        self._next_shard += 1
 
     def pack(self, order: Sequence[str]) -> None:
         """Merge the file and its shards into one file, clips in `order` first, and remove the shards.
@@ -211,30 +186,21 @@ class FeatureWriter:
 
         Raises InputError where the disk is full; file and shards stay as they were.
         """
-        if not _shards(self.parts):
+        if not self._shards.files():
             return
         sources = [_Source.read(path) for path in self._sources()]
-        newest: dict[str, tuple[int, int]] = {}
-        for number, source in enumerate(sources):
-            newest.update({row.name: (number, place) for place, row in enumerate(source.rows)})
-        _write_merged(self.path, self.provenance, sources, newest, order)
-        for shard in _shards(self.parts):
-            shard.unlink()
+        _write_merged(self.path, self.provenance, sources, newest([source.heads for source in sources]), order)
+        self._shards.remove()
 
     def _sources(self) -> list[Path]:
         """The files whose rows count, oldest first."""
-        candidates = [self.path, *_shards(self.parts)] if self.path.exists() else _shards(self.parts)
         if self.level == UTTERANCE:
-            return candidates
+            return self._shards.sources()
         # Rows without frames cannot stand in a file with frames: their clips are extracted again.
-        return [source for source in candidates if read_provenance(source).level == FRAME]
+        return [source for source in self._shards.sources() if read_provenance(source).level == FRAME]
 
     def _agree(self, wanted: Provenance) -> Provenance:
-        for leftover in self.parts.glob(".*.tmp"):
-            leftover.unlink()
-        for source in [self.path, *_shards(self.parts)]:
-            if not source.exists():
-                continue
+        for source in self._shards.sources():
             found = read_provenance(source)
             if wanted.compute_dtype == UNDECIDED:
                 wanted = replace(wanted, compute_dtype=found.compute_dtype)
@@ -243,7 +209,7 @@ class FeatureWriter:
                     raise InputError(
                         f"{source} was extracted with {part} {getattr(found, part)!r}, now asked for is "
                         f"{getattr(wanted, part)!r}. Extract into another folder (--out), or remove "
-                        f"{self.path.name} and {self.parts.name}."
+                        f"{self.path.name} and {self._shards.folder.name}."
                     )
             # Shards of an interrupted change of level are dropped when packing; only a finished file binds.
             if source == self.path and found.level == FRAME:
@@ -265,7 +231,7 @@ class FeatureWriter:
 def read_provenance(path: Path) -> Provenance:
     """The provenance of a feature file; raises InputError for a file that is none."""
     with _open(path) as file:
-        columns = {name: tuple(_texts(file, name)) for name in file if name.startswith("columns")}
+        columns = {name: tuple(read_texts(file, name)) for name in file if name.startswith("columns")}
         said = {**UNSAID, **file.attrs}
         return Provenance(
             **{part: str(said[part]) for part in (*IDENTITY, "level")},
@@ -274,13 +240,13 @@ def read_provenance(path: Path) -> Provenance:
         )
 
 
-def read_heads(path: Path) -> list[Row]:
-    """What became of each clip of a feature file: its rows without arrays.
+def read_heads(path: Path) -> list[Head]:
+    """What became of each clip of a feature file.
 
     Raises InputError as `read_features` does.
     """
     with _open(path) as file:
-        return _heads(file)
+        return heads_of(file)
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -302,23 +268,23 @@ def find_faults(path: Path) -> list[str]:
 
 
 def _head_faults(file: h5py.File) -> Iterator[str]:
-    names = _texts(file, "names")
+    names = read_texts(file, "names")
     for dataset in (*HEAD, UTTERANCE):
         if len(file[dataset]) != len(names):
             yield f"{dataset} has {len(file[dataset])} rows for {len(names)} clips"
     for name, count in Counter(names).items():
         if count > 1:
             yield f"clip {name!r} stands in {count} rows"
-    for name, status in zip(names, _texts(file, "status"), strict=False):
+    for name, status in zip(names, read_texts(file, "status"), strict=False):
         if status not in STATUSES:
             yield f"clip {name!r} has the status {status!r}, which is none of {', '.join(STATUSES)}"
 
 
 def _vector_faults(file: h5py.File) -> Iterator[str]:
-    names, is_ok, vectors = _texts(file, "names"), _is_ok(file), file[UTTERANCE]
+    names, is_ok, vectors = read_texts(file, "names"), _is_ok(file), file[UTTERANCE]
     if "columns" in file and vectors.shape[1] not in (0, len(file["columns"])):
         yield f"the vectors have {vectors.shape[1]} components, of which {len(file['columns'])} are named"
-    for begin, end in _pieces(vectors, 0, len(vectors)):
+    for begin, end in pieces(vectors, 0, len(vectors)):
         piece = vectors[begin:end]
         finite, empty = np.isfinite(piece).all(axis=1), np.isnan(piece).all(axis=1)
         for row in np.flatnonzero(is_ok[begin:end] & ~finite):
@@ -333,7 +299,7 @@ def _frame_faults(file: h5py.File) -> Iterator[str]:
         if arrays:
             yield f"{arrays[0]} has no offsets that say which frames belong to which clip"
         return
-    names, is_ok, offsets = _texts(file, "names"), _is_ok(file), file["offsets"][:]
+    names, is_ok, offsets = read_texts(file, "names"), _is_ok(file), file["offsets"][:]
     if len(offsets) != len(names) + 1 or offsets[0] != 0 or (offsets[1:] < offsets[:-1]).any():
         yield "the offsets of the frames do not rise from 0, one a clip"
         return
@@ -345,7 +311,7 @@ def _frame_faults(file: h5py.File) -> Iterator[str]:
             yield f"{array} has {len(file[array])} rows for {offsets[-1]} frames"
             continue
         bad: set[int] = set()
-        for begin, end in _pieces(file[array], 0, len(file[array])):
+        for begin, end in pieces(file[array], 0, len(file[array])):
             piece = file[array][begin:end]
             finite = np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
             bad.update(np.searchsorted(offsets, begin + np.flatnonzero(~finite), side="right") - 1)
@@ -361,7 +327,7 @@ def read_features(path: Path) -> Features:
     """
     provenance = read_provenance(path)
     with _open(path) as file:
-        names, status, reason = (tuple(_texts(file, dataset)) for dataset in ("names", "status", "reason"))
+        names, status, reason = (tuple(read_texts(file, dataset)) for dataset in ("names", "status", "reason"))
         mask = _is_ok(file)
         utterance = _mapped(path, file[UTTERANCE], "c").astype(np.float32, copy=False)  # (N, D)
     bad = mask & ~_are_finite(utterance)
@@ -382,7 +348,7 @@ class FeatureReader:
         self.path = path
         self._stack = ExitStack()
         self._file = self._stack.enter_context(_open(path))
-        self._texts = [_texts(self._file, dataset) for dataset in HEAD]
+        self._texts = [read_texts(self._file, dataset) for dataset in HEAD]
         self._row_of_name = {name: row for row, name in enumerate(self._texts[0])}
         self._is_ok = _is_ok(self._file)
         self._vectors = _mapped(path, self._file[UTTERANCE])
@@ -480,16 +446,18 @@ def merge(paths: Sequence[Path], target: Path, order: Sequence[str] = ()) -> Non
     provenance = read_provenance(paths[0])
     for path in paths:
         _refuse_difference(paths[0], provenance, path, read_provenance(path))
-        if _shards(_parts(path)):
+        if shards_of(path):
             raise InputError(
-                f"{path} is unfinished: {_parts(path)} holds more of it. Run its extract.py command again."
+                f"{path} is unfinished: {parts_of(path)} holds more of it. Run its extract.py command again."
             )
     if target.exists() and not any(target.samefile(path) for path in paths):
         raise InputError(f"{target} exists already. Name it among the files to merge, or give another --out.")
     sources = [_Source.read(path) for path in paths]
-    with FeatureWriter(target, provenance) as writer:
-        if _shards(writer.parts):
-            raise InputError(f"{writer.parts} holds an unfinished extraction. Finish it first, or give another --out.")
+    with FeatureWriter(target, provenance):
+        if shards_of(target):
+            raise InputError(
+                f"{parts_of(target)} holds an unfinished extraction. Finish it first, or give another --out."
+            )
         _write_merged(target, provenance, sources, _best(sources), order)
 
 
@@ -507,12 +475,12 @@ def _best(sources: Sequence[_Source]) -> dict[str, tuple[int, int]]:
     """Which row (source, place) of each clip counts in a merge."""
     chosen: dict[str, tuple[int, int]] = {}
     for number, source in enumerate(sources):
-        for place, row in enumerate(source.rows):
+        for place, row in enumerate(source.heads):
             if row.name not in chosen:
                 chosen[row.name] = (number, place)
                 continue
             other = sources[chosen[row.name][0]]
-            earlier = other.rows[chosen[row.name][1]]
+            earlier = other.heads[chosen[row.name][1]]
             if earlier.status == row.status == OK and earlier.media_key != row.media_key:
                 raise InputError(
                     f"{other.path} and {source.path} hold clip {row.name!r} of different media. "
@@ -532,11 +500,9 @@ def _write_merged(
 ) -> None:
     """Write the `chosen` rows (source, place) by clip into one file, clips in `order` first."""
     _refuse_shapes(sources)
-    wanted = dict.fromkeys(name for name in order if name in chosen)
-    names = [*wanted, *(name for name in chosen if name not in wanted)]
-    places = np.array([chosen[name] for name in names], dtype=np.int64).reshape(-1, 2)
-    with _replacing(target) as file:
-        _write_head(file, provenance, [sources[number].rows[row] for number, row in places])
+    places = in_order(chosen, order)
+    with replacing(target) as file:
+        _write_head(file, provenance, [sources[number].heads[row] for number, row in places])
         _copy_arrays(file, provenance, sources, places)
 
 
@@ -561,31 +527,17 @@ def _copy_arrays(file: h5py.File, provenance: Provenance, sources: Sequence[_Sou
             frame_arrays[name] = file.create_dataset(name, (int(offsets[-1]), *shape), dtype)
     for number, source in enumerate(sources):
         with h5py.File(source.path) as opened:
-            for row, begin, end in _runs(places, number):
+            for row, begin, end in runs(places, number):
                 if source.dim:
-                    _copy(opened[UTTERANCE], row, utterance, begin, end)
+                    copy_rows(opened[UTTERANCE], row, utterance, begin, end)
                 if offsets[end] > offsets[begin]:
                     for name, target in frame_arrays.items():
-                        _copy(opened[name], source.offsets[row], target, offsets[begin], offsets[end])
-
-
-def _copy(source: h5py.Dataset, first: int, target: h5py.Dataset, begin: int, end: int) -> None:
-    """Copy the rows of `source` from `first` on to the rows `begin` to `end` of `target`, piece by piece."""
-    for here, there in _pieces(target, int(begin), int(end)):
-        target[here:there] = source[first + here - begin : first + there - begin]
-
-
-def _pieces(dataset: h5py.Dataset, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The rows `begin` to `end` of `dataset` in pieces of about COPY_BYTES."""
-    row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))
-    step = max(1, COPY_BYTES // max(row_bytes, 1))
-    for here in range(begin, end, step):
-        yield here, min(here + step, end)
+                        copy_rows(opened[name], source.offsets[row], target, offsets[begin], offsets[end])
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
-    parts = _parts(path)
+    parts = parts_of(path)
     if not path.exists():
         unfinished = f" An unfinished extraction stands in {parts}: run the same extract.py command again."
         raise InputError(f"There is no feature file {path}.{unfinished if parts.exists() else ''}")
@@ -604,143 +556,15 @@ def _open(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file that takes its place at `path` whole or not at all. Raises InputError where the disk is full."""
-    temporary = path.parent / f".{path.name}.tmp"
-    try:
-        with _disk_errors(path):
-            disk = _Disk(temporary)
-        try:
-            # Large arrays begin at a page, as memory-mapping likes it.
-            with h5py.File(disk, "w", alignment_threshold=1 << 20, alignment_interval=1 << 12) as file:
-                yield file
-        finally:
-            disk.close()
-            with _disk_errors(path):
-                disk.raise_error()
-        with _disk_errors(path):
-            _sync(temporary)
-            temporary.replace(path)
-            _sync(path.parent)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-class _Disk:
-    """The file that HDF5 writes to.
-
-    A write that fails, or that is interrupted, leaves HDF5 unable to close its file and ends in a crash of the process.
-    So HDF5 is not told: the first error is kept for `raise_error`, and what follows it is dropped.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=0)
-        self._error: BaseException | None = None
-
-    def raise_error(self) -> None:
-        """Raise what went wrong, if anything did."""
-        if self._error is not None:
-            raise self._error
-
-    def close(self) -> None:
-        self._file.close()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int) -> bytes:
-        # What was dropped reads as zeros.
-        return self._file.read(size).ljust(size, b"\0")
-
-    def write(self, content: memoryview) -> int:
-        self._try(lambda: self._write(memoryview(content).cast("B")))
-        return len(content)
-
-    def truncate(self, size: int) -> int:
-        self._try(lambda: self._file.truncate(size))
-        return size
-
-    def flush(self) -> None:
-        """Nothing is held back here."""
-
-    def _write(self, content: memoryview) -> None:
-        while content:
-            content = content[self._file.write(content) :]
-
-    def _try(self, change: Callable[[], object]) -> None:
-        if self._error is None:
-            try:
-                change()
-            except BaseException as error:
-                self._error = error
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    """What the disk refuses, as an InputError about `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}. What was stored before is kept; "
-            "when there is room and permission to write, the same command continues."
-        ) from error
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _parts(path: Path) -> Path:
-    """The folder of the shards of the feature file at `path`."""
-    return path.with_suffix(".parts")
-
-
-def _shards(parts: Path) -> list[Path]:
-    return sorted(shard for shard in parts.iterdir() if SHARD_NAME.match(shard.name)) if parts.is_dir() else []
-
-
-def _write_head(file: h5py.File, provenance: Provenance, rows: Sequence[Row]) -> None:
+def _write_head(file: h5py.File, provenance: Provenance, rows: Sequence[Head]) -> None:
     file.attrs.update({"schema": SCHEMA, "code": mertools.__version__, "level": provenance.level})
     file.attrs.update({part: getattr(provenance, part) for part in IDENTITY})
     if provenance.columns:
-        _write_texts(file, "columns", provenance.columns)
+        write_texts(file, "columns", provenance.columns)
     for output, columns in provenance.frame_columns.items():
         if provenance.level == FRAME:
-            _write_texts(file, f"columns_{output}", columns)
-    for dataset, attribute in HEAD.items():
-        texts = [getattr(row, attribute) for row in rows]
-        if dataset in REPEATED:
-            numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-            file.create_dataset(dataset, data=np.array([numbers[text] for text in texts], dtype=np.int32))
-            _write_texts(file, f"{dataset}_values", list(numbers))
-        else:
-            _write_texts(file, dataset, texts)
-
-
-def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
-    # NUL fills what is shorter. File names that are not UTF-8 end up in reasons.
-    encoded = [text.replace("\0", "\ufffd").encode("utf-8", "surrogateescape") for text in texts]
-    text_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
-    file.create_dataset(name, data=np.array(encoded, dtype=text_type), dtype=text_type)
-
-
-def _texts(file: h5py.File, name: str) -> list[str]:
-    values = file[f"{name}_values" if name in REPEATED else name][:].tolist()
-    texts = [value.decode("utf-8", "surrogateescape") for value in values]
-    return np.array(texts, dtype=object)[file[name][:]].tolist() if name in REPEATED else texts
+            write_texts(file, f"columns_{output}", columns)
+    write_heads(file, rows)
 
 
 def _is_ok(file: h5py.File) -> np.ndarray:
@@ -778,7 +602,7 @@ class _Source:
     """A packed file or shard about to be merged: everything but its large arrays."""
 
     path: Path
-    rows: tuple[Row, ...]
+    heads: tuple[Head, ...]
     dim: int
     offsets: np.ndarray
     frame_arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]
@@ -791,14 +615,10 @@ class _Source:
     @classmethod
     def read(cls, path: Path) -> _Source:
         with h5py.File(path) as file:
-            rows = tuple(_heads(file))
+            heads = tuple(heads_of(file))
             frame_arrays = {name: (file[name].shape[1:], file[name].dtype) for name in _frame_arrays(file)}
-            offsets = file["offsets"][:] if "offsets" in file else np.zeros(len(rows) + 1, dtype=np.int64)
-            return cls(path, rows, file[UTTERANCE].shape[1], offsets, frame_arrays)
-
-
-def _heads(file: h5py.File) -> list[Row]:
-    return [Row(*texts) for texts in zip(*(_texts(file, dataset) for dataset in HEAD), strict=True)]
+            offsets = file["offsets"][:] if "offsets" in file else np.zeros(len(heads) + 1, dtype=np.int64)
+            return cls(path, heads, file[UTTERANCE].shape[1], offsets, frame_arrays)
 
 
 def _frame_arrays(file: h5py.File) -> list[str]:
@@ -826,13 +646,3 @@ def _write_frames(file: h5py.File, rows: Sequence[Row], provenance: Provenance) 
     for output in ok[0].outputs:
         stacked = np.concatenate([row.outputs[output] for row in ok])
         file.create_dataset(f"frames_{output}", data=stacked.astype(provenance.dtype))
-
-
-def _runs(places: np.ndarray, source: int) -> Iterator[tuple[int, int, int]]:
-    """Maximal runs of rows that stand consecutively in `source`: (first row there, begin here, end here)."""
-    here = np.flatnonzero(places[:, 0] == source)
-    there = places[here, 1]
-    breaks = np.flatnonzero((np.diff(here) != 1) | (np.diff(there) != 1)) + 1
-    for run in np.split(np.arange(len(here)), breaks):
-        if len(run):
-            yield int(there[run[0]]), int(here[run[0]]), int(here[run[-1]]) + 1

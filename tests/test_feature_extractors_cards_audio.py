@@ -14,7 +14,8 @@ from feature_extractors.cards.audio import AUDIO
 from feature_extractors.encoder import Encoder, Settings, build
 from feature_extractors.runner import extract
 from mertools.clip import Clip
-from mertools.feature_store import MISSING, OK, read_features
+from mertools.clip_rows import MISSING, OK
+from mertools.feature_store import read_features
 
 DIMS = {"egemaps": 88, "vggish": 128, "imagebind-audio": 32}
 WITHOUT_TIMES = {("whisper-base", "mer2024"), ("whisper-large", "mer2024")}

@@ -94,6 +94,8 @@ def test_a_crew_follows_the_options() -> None:
     node = gpus(1, 16)
     assert Crew.of([node], Means(1, "cpu", 32, 300)) == Crew(8, 1, 1, 1, {"num_cpus": 8})
     assert Crew.of([node], Means(0, "auto", 32, 300)) == Crew(16, 1, 0, 1, {"num_gpus": 1, "num_cpus": 0})
+    assert Crew.of([node], Means(1, "cpu", 32, 300)).device_type == "cpu"
+    assert Crew.of([node], Means(1, "auto", 32, 300)).device_type == "cuda"
     with pytest.raises(InputError, match="no node with 2 CPUs"):
         Crew.of([gpus(0, 1), gpus(0, 1)], MEANS)
 
@@ -187,7 +189,7 @@ def test_faults_of_the_set_up_end_the_run(tmp_path: Path) -> None:
         runner.extract(clips("a"), [Unloadable()], tmp_path, level="frame", engine=RayCluster("local"))
     with pytest.raises(InputError, match="died 4 times over one block"):
         runner.extract(clips("a"), [Crashing()], tmp_path, level="frame", engine=RayCluster("local"))
-    for address in (NOWHERE, "nowhere:port", "auto"):
+    for address in (NOWHERE, "nowhere:port"):
         with pytest.raises(InputError, match=rf"^No Ray cluster at {address}: .*ray start --head"):
             runner.extract(clips("a"), [Toy()], tmp_path, level="frame", engine=RayCluster(address))
 

@@ -60,6 +60,17 @@ def test_strict_is_a_status(corpus: Path) -> None:
     assert main(arguments(corpus, "--strict", "--limit", "3")) == 0, "missing is not failed"
 
 
+def test_features_of_media_that_were_moved_away_stay(corpus: Path) -> None:
+    assert main(arguments(corpus)) == 0
+    before = read_features(corpus.parent / "features" / "egemaps.h5")
+    (corpus.parent / "one.wav").unlink()
+    (corpus.parent / "silent.wav").write_bytes((corpus.parent / "'二' 😀.wav").read_bytes())
+    assert main(arguments(corpus)) == 0
+    after = read_features(corpus.parent / "features" / "egemaps.h5")
+    assert after.status[0] == "ok" and (after.utterance[0] == before.utterance[0]).all()
+    assert (before.status[2], after.status[2]) == ("missing", "ok"), "a changed clip is extracted again"
+
+
 def test_frames_and_limit(corpus: Path) -> None:
     assert main(arguments(corpus, "--level", "frame", "--limit", "2")) == 0
     path = corpus.parent / "features" / "egemaps.h5"

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mertools import feature_store
+from mertools import clip_rows, feature_store, shards
 from mertools.errors import InputError
 from mertools.feature_store import (
     FeatureReader,
@@ -271,7 +271,7 @@ def test_packing_holds_a_piece_in_memory(tmp_path: Path, monkeypatch: pytest.Mon
             writer.append(rows[begin : begin + 4])
         writer.pack([])
         writer.append([rows[0]])
-        monkeypatch.setattr(feature_store, "COPY_BYTES", 1 << 20)
+        monkeypatch.setattr(clip_rows, "COPY_BYTES", 1 << 20)
         tracemalloc.start()
         writer.pack([row.name for row in reversed(rows)])
         peak = tracemalloc.get_traced_memory()[1]
@@ -340,7 +340,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     with FeatureWriter(path, PROVENANCE) as writer:
         writer.append([toy_row(1)])
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(feature_store._Disk, "_write", interrupted)
+            patch.setattr(shards._Disk, "_write", interrupted)
             writer.append([toy_row(2)])
         writer.append([toy_row(3)])
         writer.pack([])
@@ -388,7 +388,7 @@ def test_a_merge_that_is_stopped_leaves_its_files_alone(tmp_path: Path, monkeypa
     write(tmp_path / "b.h5", range(5, 9))
     before = (tmp_path / "a.h5").read_bytes()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(feature_store, "_copy", stopped)
+        patch.setattr(feature_store, "copy_rows", stopped)
         merge([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "a.h5")
     assert (tmp_path / "a.h5").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]

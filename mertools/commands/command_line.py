@@ -55,6 +55,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> tuple[int, int]:
+    """An option's value that is one of several equal shares, `I/N`, counted from 1."""
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdecimal() or not count.isdecimal() or not 1 <= int(number) <= int(count):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted I/N with I from 1 to N, such as 1/4")
+    return int(number), int(count)
+
+
 def make_parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
     """A parser in the house style. `examples` is shown under the options as it is."""
     epilog = f"examples:\n{examples}" if examples else None

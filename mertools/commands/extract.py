@@ -20,9 +20,11 @@ from mertools.commands.command_line import (
     add_reading_options,
     make_parser,
     positive,
+    share,
 )
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
+from mertools.errors import InputError
 
 if TYPE_CHECKING:
     from feature_extractors.forecast import Forecast
@@ -92,7 +94,7 @@ def make_extract_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--shard",
-        type=_shard,
+        type=share,
         metavar="I/N",
         help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N of --out",
     )
@@ -118,6 +120,9 @@ def make_extract_parser() -> argparse.ArgumentParser:
         "address for a Ray of its own here; nodes share the clips' folder; --workers counts for each reading actor; "
         "needs the extra ray",
     )
+    parser.add_argument(
+        "--faces", type=Path, metavar="FILE", help="read faces from a file of `mertools data faces`, not from video"
+    )
     parser.add_argument("--strict", action="store_true", help=f"exit with status {FAILED_STRICTLY} if any clip failed")
     return parser
 
@@ -129,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plan and options.ray:
         parser.error("--plan tries clips on this machine: leave out --ray")
     cards = [card(name) for name in options.feature]
+    if options.faces and (options.face_detector != "auto" or options.face_model):
+        raise InputError("--faces names faces that are found already. Leave out --face-detector and --face-model.")
     corpus = read_manifest(options.data, options.media_root)
 
     from feature_extractors.encoder import Settings, build
@@ -142,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sources=dict(options.weights),
         trust_remote_code=options.trust_remote_code,
         layers=options.layers,
+        faces=options.faces,
     )
     encoders = [build(card, settings) for card in cards]
     part = Part(*options.shard or (1, 1))
@@ -227,10 +235,3 @@ def _weights(text: str) -> tuple[str, str]:
     if not equals or not source:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
     return card(name).name, source
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, slash, count = text.partition("/")
-    if not slash or not number.isdecimal() or not count.isdecimal() or not 1 <= int(number) <= int(count):
-        raise argparse.ArgumentTypeError(f"got {text!r}, wanted I/N with I from 1 to N, such as 1/4")
-    return int(number), int(count)

@@ -91,7 +91,8 @@ def _write_table(reader: FeatureReader, folder: Path, level: str) -> int:
         import pyarrow.parquet
     except ImportError:
         raise InputError("Parquet needs the package pyarrow. Run: pip install pyarrow") from None
-    from mertools.feature_store import OK, read_provenance
+    from mertools.clip_rows import OK
+    from mertools.feature_store import read_provenance
 
     if level == "frame" and len(reader.frame_shape) != 1:
         raise InputError(

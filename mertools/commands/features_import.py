@@ -161,7 +161,8 @@ def _layout(entries: Mapping[str, Path]) -> _Layout:
 
 def _row(name: str, media_key: str, path: Path | None, layout: _Layout) -> Row:
     from feature_extractors.pooling import masked_mean
-    from mertools.feature_store import FAILED, MISSING, OK, Row
+    from mertools.clip_rows import FAILED, MISSING, OK
+    from mertools.feature_store import Row
 
     if path is None:
         return Row(name, FAILED, f"no {name}.npy was imported", media_key)
@@ -194,7 +195,7 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _show(path: Path, rows: Sequence[Row]) -> None:
-    from mertools.feature_store import STATUSES
+    from mertools.clip_rows import STATUSES
 
     statuses = [row.status for row in rows]
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES)

@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(path: Path) -> None:
-    from mertools.feature_store import IDENTITY, STATUSES, read_heads, read_provenance, read_shapes
+    from mertools.clip_rows import STATUSES
+    from mertools.feature_store import IDENTITY, read_heads, read_provenance, read_shapes
 
     provenance, rows = read_provenance(path), read_heads(path)
     statuses = [row.status for row in rows]

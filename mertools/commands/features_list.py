@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_table(HEADER, rows.values())
         return 0
 
-    from mertools.feature_store import STATUSES, feature_names, read_heads, read_provenance
+    from mertools.clip_rows import STATUSES
+    from mertools.feature_store import feature_names, read_heads, read_provenance
 
     counts = {}
     for name in feature_names(options.features):

@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     order = [clip.name for clip in read_manifest(options.data).clips] if options.data else []
 
-    from mertools.feature_store import STATUSES, merge, read_heads
+    from mertools.clip_rows import STATUSES
+    from mertools.feature_store import merge, read_heads
 
     merge(options.files, options.out, order)
     rows = read_heads(options.out)

@@ -200,7 +200,7 @@ def equip(
         problem,
         corpus.clips,
         draw(problem.material.model, options.sampler, options.trials, options.seed),
-        open_storage(options.study or str(options.runs / JOURNAL)),
+        open_storage(options.study or str(options.runs.parent / JOURNAL)),
         nested=options.nested,
         repeats=options.repeats,
         variants=variants,

@@ -111,7 +111,7 @@ def _add_estimates(group: argparse._ArgumentGroup) -> None:
         "--study",
         metavar="STORAGE",
         help="where draws are kept, for several workers and for resuming: a journal file or an Optuna storage URL "
-        "(default: search.journal in --runs)",
+        "(default: search.journal beside --runs)",
     )
     group.add_argument(
         "--also",

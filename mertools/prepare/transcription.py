@@ -16,8 +16,8 @@ from typing import Any
 
 from feature_extractors.runner import Preparation, Prepared, Task
 from mertools.clip import Clip
+from mertools.clip_rows import OK
 from mertools.errors import InputError
-from mertools.feature_store import OK
 from mertools.media import MissingMedium, Sound, read_audio
 from mertools.prepare.recogniser import ENGLISH, Recogniser
 

@@ -18,11 +18,11 @@ import numpy as np
 from feature_extractors.opensmile import LONGEST_FRAME_SECONDS
 from feature_extractors.runner import Preparation, Task
 from mertools.clip import Clip
+from mertools.clip_rows import OK
 from mertools.corpus import TRAIN
 from mertools.emotions import LabelSet
 from mertools.errors import InputError
 from mertools.faces import FaceDetector, read_crops
-from mertools.feature_store import OK
 from mertools.media import FrameStream, MissingMedium, UnreadableMedia, evenly, read_audio
 
 Level = Literal["error", "warning"]
