@@ -81,8 +81,8 @@ class Scaling:
                 deviations.append(values.new_ones(values.shape[1]))
                 continue
             mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
-            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up. Compared with
-            # the mean, since components may be small as a whole; one over less than SMALLEST is no float32.
+            # Rounding leaves a constant component with a tiny deviation, and dividing by it would blow noise up. Tiny is
+            # against the mean: a component may be small as a whole. One over less than SMALLEST is no float32.
             constant = deviation <= (1e-6 * mean.abs()).clamp(min=SMALLEST)
             means.append(mean)
             deviations.append(torch.where(constant, 1.0, deviation))

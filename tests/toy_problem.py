@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fusion.cross_validation import Problem
@@ -58,17 +60,19 @@ def make_problem(
     redrawn: bool = False,
     **training: object,
 ) -> Problem:
-    """The problem of `make_clips`; `training` are fields of Training."""
+    """The problem of `make_clips`, or of other `targets`; `training` are fields of Training."""
     clips = make_clips(train, others)
     inputs = inputs or make_inputs(len(clips))
-    known = np.where(np.arange(len(clips)) < train, np.arange(len(clips)) % CLASSES, -1)
+    if targets is None:
+        targets = np.where(np.arange(len(clips)) < train, np.arange(len(clips)) % CLASSES, -1)
+    labelled = [replace(clips[row], label=LABELS[targets[row]]) for row in range(train)]
 
     def draw_folds(seed: int) -> np.ndarray:
-        return stratified_folds(clips[:train], folds, seed)
+        return stratified_folds(labelled, folds, seed)
 
     return Problem(
         inputs=inputs,
-        material=Material(model, Data.of(inputs, "cpu"), known if targets is None else targets, CLASSES),
+        material=Material(model, Data.of(inputs, "cpu"), targets, CLASSES),
         train=np.arange(train),
         folds=draw_folds(seed),
         draw_folds=draw_folds,
