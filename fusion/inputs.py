@@ -81,7 +81,7 @@ class Scaling:
                 deviations.append(values.new_ones(values.shape[1]))
                 continue
             mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
-            # Rounding leaves a constant component with a tiny deviation, and dividing by it would blow noise up. Tiny is
+            # Rounding leaves a constant component with a tiny deviation, by which dividing would blow noise up. Tiny
             # against the mean: a component may be small as a whole. One over less than SMALLEST is no float32.
             constant = deviation <= (1e-6 * mean.abs()).clamp(min=SMALLEST)
             means.append(mean)

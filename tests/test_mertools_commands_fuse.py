@@ -243,8 +243,9 @@ def test_a_search_goes_on_where_it_ended(finished: Path, tmp_path: Path) -> None
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_the_networks_predict_again_what_the_run_said(finished: Path) -> None:
-    run = only_run(finished)
+def test_the_networks_predict_again_what_the_run_said(finished: Path, tmp_path: Path) -> None:
+    run_in(tmp_path, finished, "--feature", "toy-text", "toy-video")
+    run = only_run(tmp_path)
     networks, clips = load_networks(run / "networks.safetensors"), read_manifest(finished / "manifest.csv").others
     inputs = load_inputs(finished / "features", list(networks.shapes), clips, "{feature}")
     networks.check(inputs)
