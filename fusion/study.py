@@ -23,6 +23,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import DBAPIError
 
 from fusion.training import Configuration
 from mertools.errors import InputError
@@ -35,6 +36,9 @@ BEAT_SECONDS = 20.0
 DEAD_AFTER_SECONDS = 120.0
 """A worker that has been silent for so long is taken for dead."""
 
+TABLES_SECONDS = 1.0
+"""What another worker may need to make a database's tables."""
+
 
 def open_storage(location: str) -> BaseStorage:
     """The Optuna storage at `location`: a database's URL, or the path of a journal file.
@@ -44,7 +48,7 @@ def open_storage(location: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if "://" in location:
-            return optuna.storages.get_storage(location)
+            return _database(location)
         # Whole, since Optuna's lock is a link to it: the lock of a killed worker would never be taken for stale.
         path = Path(location).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +59,15 @@ def open_storage(location: str) -> BaseStorage:
             f"--study {location} cannot be opened: {reason} Give the path of a journal file, or a URL such as "
             "sqlite:///search.db."
         ) from error
+
+
+def _database(location: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(location)
+    except DBAPIError:
+        # Of two workers that begin at once and both make the tables, one fails: then they are there.
+        time.sleep(TABLES_SECONDS)
+        return optuna.storages.get_storage(location)
 
 
 class Study:

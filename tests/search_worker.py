@@ -23,8 +23,8 @@ def toy_problem() -> Problem:
 
 
 def toy_draws() -> list[Configuration]:
-    """24 draws of 8 configurations."""
-    return draw(Small, "random", 24, 0)
+    """16 draws of 8 configurations, so that some repeat others."""
+    return draw(Small, "random", 16, 0)
 
 
 def outcome(found: Search) -> tuple[Any, ...]:

@@ -192,11 +192,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 def test_a_killed_search_goes_on(
-    tmp_path: Path, uninterrupted: tuple[Any, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, uninterrupted: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(0)
     location, log = tmp_path / "search.journal", tmp_path / "log"
     for attempt in range(1, 4):
         worker = PROCESSES.Process(target=work, args=(str(location), log))
@@ -215,8 +214,6 @@ def test_a_killed_search_goes_on(
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 def test_two_workers_divide_a_search(tmp_path: Path, uninterrupted: tuple[Any, ...], kind: str) -> None:
     location = str(tmp_path / "journal") if kind == "journal" else f"sqlite:///{tmp_path / 'search.db'}"
-    if kind == "sqlite":
-        open_storage(location)
     queue, log = PROCESSES.Queue(), tmp_path / "log"
     workers = [PROCESSES.Process(target=work, args=(location, log, queue)) for _ in range(2)]
     for worker in workers:

@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
+from sqlalchemy.exc import OperationalError
 from toy_problem import Small
 
 from fusion import study
@@ -195,6 +196,22 @@ def test_an_unusable_place_is_refused(tmp_path: Path, location: str) -> None:
     with pytest.raises(InputError, match=r"^--study .* cannot be opened: .*sqlite:///search.db\.$") as error:
         open_storage(location.format(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_two_may_make_a_database_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower fails at tables that the faster has just made, and finds them at its second look."""
+    get_storage, faults = optuna.storages.get_storage, [OperationalError("CREATE", {}, Exception("already exists"))]
+
+    def slower(location: str) -> BaseStorage:
+        if faults:
+            raise faults.pop()
+        return get_storage(location)
+
+    monkeypatch.setattr(study, "TABLES_SECONDS", 0)
+    monkeypatch.setattr(optuna.storages, "get_storage", slower)
+    storage = open_storage(f"sqlite:///{tmp_path / 'search.db'}")
+    opened(storage)
+    assert len(states(storage)) == 8 and not faults
 
 
 def test_the_lock_of_a_killed_worker_is_found_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
