@@ -58,7 +58,14 @@ class Problem:
         return self._with({name: others[name] for name in self.inputs})
 
     def _with(self, inputs: dict[str, Inputs]) -> Problem:
-        return replace(self, inputs=inputs, material=replace(self.material, data=Data.of(inputs, self.device)))
+        return self._of(inputs, Data.of(inputs, self.device))
+
+    def without_clips(self) -> Problem:
+        """The same without the features' values: enough to tell of it."""
+        return self._of(self.inputs, Data.without_clips(self.inputs, self.device))
+
+    def _of(self, inputs: dict[str, Inputs], data: Data) -> Problem:
+        return replace(self, inputs=inputs, material=replace(self.material, data=data))
 
     def again(self, *names: str | int) -> Problem:
         """The same with another seed, and the folds of that seed."""

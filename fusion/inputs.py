@@ -18,6 +18,7 @@ from mertools.feature_store import Features, Provenance, feature_names, read_fea
 from mertools.registry import look_up
 
 MODALITIES = {"A": "audio", "V": "video", "T": "text"}
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,17 @@ class Data:
     @classmethod
     def of(cls, inputs: Mapping[str, Inputs], device: str) -> Data:
         """The features `inputs`, moved to `device`."""
-        shapes = {name: FeatureShape(one.provenance.modality, one.values.shape[1]) for name, one in inputs.items()}
         values = np.concatenate([np.where(one.mask[:, None], one.values, 0) for one in inputs.values()], axis=1)
         present = np.stack([one.mask for one in inputs.values()], axis=1)
-        return cls(shapes, torch.from_numpy(values).to(device), torch.from_numpy(present).to(device))
+        return cls(_shapes(inputs), torch.from_numpy(values).to(device), torch.from_numpy(present).to(device))
+
+    @classmethod
+    def without_clips(cls, inputs: Mapping[str, Inputs], device: str) -> Data:
+        """The shapes of `inputs` and the device alone, for what does not train and should not fill the memory."""
+        shapes = _shapes(inputs)
+        dim = sum(shape.dim for shape in shapes.values())
+        present = torch.zeros(0, len(shapes), dtype=torch.bool, device=device)
+        return cls(shapes, torch.zeros(0, dim, device=device), present)
 
     @property
     def dims(self) -> list[int]:
@@ -80,8 +88,9 @@ class Scaling:
                 deviations.append(values.new_ones(values.shape[1]))
                 continue
             mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
-            # Rounding leaves a constant component with a tiny deviation; dividing by it would blow noise up.
-            constant = deviation <= 1e-6 * mean.abs().clamp(min=1)
+            # Rounding leaves a constant component with a tiny deviation, by which dividing would blow noise up. Tiny
+            # against the mean: a component may be small as a whole. One over less than SMALLEST is no float32.
+            constant = deviation <= (1e-6 * mean.abs()).clamp(min=SMALLEST)
             means.append(mean)
             deviations.append(torch.where(constant, 1.0, deviation))
         return cls(torch.cat(means).float(), (1 / torch.cat(deviations)).float())
@@ -105,12 +114,16 @@ class Variant:
     clips: frozenset[str]
 
 
+def _shapes(inputs: Mapping[str, Inputs]) -> dict[str, FeatureShape]:
+    return {name: FeatureShape(one.provenance.modality, one.values.shape[1]) for name, one in inputs.items()}
+
+
 def load_variant(
     name: str, folder: Path, trained: Mapping[str, Inputs], clips: Sequence[Clip], extract: str
 ) -> Variant:
     """Read the features `trained` once more, from `folder`, which may hold a part of the clips.
 
-    Raises InputError for features of another encoder or revision, and where no clip is in all of them.
+    Raises InputError for features of another encoder, revision or dimension, and where no clip is in all of them.
     """
     files = {feature: _read(folder, feature, extract) for feature in trained}
     for feature, found in files.items():
@@ -120,6 +133,11 @@ def load_variant(
                 raise InputError(
                     f"--also {name}: feature {feature!r} in {folder} is of {what} {got}, the one in use of {expected}."
                 )
+        expected, got = trained[feature].values.shape[1], found.utterance.shape[1]
+        if expected != got:
+            raise InputError(
+                f"--also {name}: feature {feature!r} in {folder} has {got} dimensions, the one in use {expected}."
+            )
     known = frozenset.intersection(*(frozenset(found.names) for found in files.values()))
     rows = [row for row, clip in enumerate(clips) if clip.name in known]
     if not rows:

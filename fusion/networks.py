@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,14 @@ def load_networks(path: Path) -> SavedNetworks:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from None
     if metadata.get("schema") != SCHEMA:
         raise InputError(f"{path} has schema {metadata.get('schema')}, this version reads {SCHEMA}.")
-    about = json.loads(metadata["about"])
+    try:
+        return _saved(json.loads(metadata["about"]), tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} does not hold the networks of a run ({error}). Give a run's own file.") from None
+
+
+def _saved(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> SavedNetworks:
+    """The networks in `tensors`; raises what a file by others may lead to."""
     shapes = {name: FeatureShape(**shape) for name, shape in about["features"].items()}
     model = MODELS[about["model"]]
     networks = []

@@ -28,10 +28,13 @@ def rank(wafs: Mapping[str, float], modality_of: Mapping[str, str]) -> list[Rank
 
 
 def top(count: int, ranking: Sequence[Ranked], letters: str = "".join(MODALITIES)) -> list[str]:
-    """The `count` best features of each modality of `letters`, in the order A, V, T; fewer where there are fewer."""
+    """The `count` best features of each modality of `letters`, in the order A, V, T; fewer where there are fewer.
+
+    Those of one modality stand by name: rankings that agree on the best features are then asking for one system.
+    """
     return [
-        entry.feature
+        feature
         for letter, modality in MODALITIES.items()
         if letter in letters
-        for entry in [entry for entry in ranking if entry.modality == modality][:count]
+        for feature in sorted([entry.feature for entry in ranking if entry.modality == modality][:count])
     ]

@@ -255,7 +255,8 @@ def _choose(
 def _study_name(problem: Problem, draws: Sequence[Configuration], plan: Plan) -> str:
     """The features, and a fingerprint of everything that decides about the values of the draws."""
     material, train = problem.material, problem.train
-    arrays = (material.data.values[train], material.data.present[train], material.targets[train], problem.folds)
+    tensors = (material.data.values[train].cpu().numpy(), material.data.present[train].cpu().numpy())
+    arrays = (*tensors, material.targets[train], problem.folds)
     decides = {
         "procedure": PROCEDURE,
         "model": material.model.__name__,

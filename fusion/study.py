@@ -12,16 +12,18 @@ import threading
 import time
 import uuid
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import DBAPIError
 
 from fusion.training import Configuration
 from mertools.errors import InputError
@@ -34,6 +36,9 @@ BEAT_SECONDS = 20.0
 DEAD_AFTER_SECONDS = 120.0
 """A worker that has been silent for so long is taken for dead."""
 
+TABLES_SECONDS = 1.0
+"""What another worker may need to make a database's tables."""
+
 
 def open_storage(location: str) -> BaseStorage:
     """The Optuna storage at `location`: a database's URL, or the path of a journal file.
@@ -43,15 +48,26 @@ def open_storage(location: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if "://" in location:
-            return optuna.storages.get_storage(location)
-        path = Path(location)
+            return _database(location)
+        # Whole, since Optuna's lock is a link to it: the lock of a killed worker would never be taken for stale.
+        path = Path(location).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
     except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"--study {location} cannot be opened: {str(error).splitlines()[0]} Give the path of a journal file, or "
-            "a URL such as sqlite:///search.db."
+            f"--study {location} cannot be opened: {reason} Give the path of a journal file, or a URL such as "
+            "sqlite:///search.db."
         ) from error
+
+
+def _database(location: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(location)
+    except DBAPIError:
+        # Of two workers that begin at once and both make the tables, one fails: then they are there.
+        time.sleep(TABLES_SECONDS)
+        return optuna.storages.get_storage(location)
 
 
 class Study:
@@ -93,10 +109,15 @@ class Study:
                 # Another worker took the last waiting draw, and Optuna made one up.
                 self._fail(trial.number)
                 return
+            draw = trial.user_attrs[DRAW]
+            if draw in self._claimed:
+                # Two workers that began at once have both let it wait.
+                self._fail(trial.number)
+                continue
             trial.set_user_attr(WORKER, self._worker)
             trial.set_user_attr(BEAT, time.time())
             with self._lock:
-                self._claimed[trial.user_attrs[DRAW]] = trial
+                self._claimed[draw] = trial
 
     def to_train(self) -> list[int]:
         """The claimed draws that no other trial of the same key precedes: those this worker has to train."""
@@ -104,11 +125,15 @@ class Study:
         return [draw for draw, trial in self._claimed.items() if first[self._keys[draw]].number == trial.number]
 
     def tell(self, draw: int, value: float, outcome: Mapping[str, Any]) -> None:
-        """What came of a claimed draw: its value, and beside it `outcome`, which JSON can hold."""
+        """What came of a claimed draw: its value, and beside it `outcome`, which JSON can hold.
+
+        Nothing happens where this worker was silent for so long that another has taken the draw back.
+        """
         with self._lock:
             trial = self._claimed.pop(draw)
-        trial.set_user_attr(OUTCOME, dict(outcome))
-        self._study.tell(trial, value)
+        with suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(OUTCOME, dict(outcome))
+            self._study.tell(trial, value, skip_if_finished=True)
 
     def tell_repeated(self) -> None:
         """Tell the claimed draws of which an equal one is told already."""
@@ -134,7 +159,8 @@ class Study:
             while not stopping.wait(BEAT_SECONDS):
                 with self._lock:
                     for trial in self._claimed.values():
-                        trial.set_user_attr(BEAT, time.time())
+                        with suppress(UpdateFinishedTrialError):
+                            trial.set_user_attr(BEAT, time.time())
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -159,7 +185,10 @@ class Study:
         return first
 
     def _is_alive(self, trial: FrozenTrial) -> bool:
-        worker = trial.user_attrs.get(WORKER, "")
+        if WORKER not in trial.user_attrs:
+            # Its worker has yet to say who it is, which takes it no time, or was killed at that.
+            return time.time() - trial.datetime_start.timestamp() < BEAT_SECONDS
+        worker = trial.user_attrs[WORKER]
         if worker == self._worker:
             return True
         host, _, rest = worker.partition(":")

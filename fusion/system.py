@@ -74,11 +74,20 @@ class System:
 
     @property
     def train_waf(self) -> float:
-        """What cross-validation says of the system: `cv-nested` where there is one, else `cv-paper`."""
+        """What cross-validation says of the system, as the mean over folds: `cv-nested` where there is one, else
+        `cv-paper`."""
         if self.nested is None:
             return self.search.best.value
-        targets, classes = self.problem.targets, self.problem.material.classes
-        return float(waf(confusion_matrix(targets, self.nested.argmax(axis=1), classes)))
+        problem, predicted = self.problem, self.nested.argmax(axis=1)
+        folds = [problem.folds == fold for fold in range(problem.fold_count)]
+        return float(
+            np.mean(
+                [
+                    waf(confusion_matrix(problem.targets[rows], predicted[rows], problem.material.classes))
+                    for rows in folds
+                ]
+            )
+        )
 
     @cached_property
     def parameters(self) -> int:
@@ -108,6 +117,8 @@ class Laboratory:
     ) -> None:
         """`clips` are the rows that `problem` counts. With `nested` every search also serves `cv-nested`; every system
         is trained `repeats` more times with other seeds and folds, and answers on `variants` too."""
+        if nested and problem.redrawn:
+            raise ValueError("folds that every draw draws anew hold no fold out of all draws: there is no cv-nested")
         self._problem, self._draws, self._storage = problem, draws, storage
         self._train_names = [clips[row].name for row in problem.train]
         train = set(problem.train.tolist())
@@ -168,7 +179,7 @@ class Laboratory:
         found = self._search(names, Plan(outers=self._outers if len(names) == 1 else own))
         problem = self._problem.only(names)
         return System(
-            problem,
+            problem.without_clips(),
             found,
             self._run(problem.of_draw(found.best.number), found.networks),
             self._rerun(problem, found.best.configuration),

@@ -8,6 +8,7 @@ alone and among others.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import ceil
@@ -39,6 +40,9 @@ ROWS_AT_ONCE = 256
 
 LEVELS = 2**16
 """Dropout is drawn in so many steps of probability."""
+
+INITIALISING = threading.Lock()
+"""Held by the thread that draws initial weights; stacks are made side by side."""
 
 
 @dataclass(frozen=True, order=True)
@@ -262,7 +266,8 @@ class _Forward:
 
     def predictions(self, parameters: Parameters, rows: Sequence[np.ndarray], offsets: Tensor) -> Iterator[Fused]:
         """What each member says of its own clips, in blocks of one size; shorter lists are filled up at their end."""
-        longest = max(len(own) for own in rows)
+        # No clips at all are one block of filling, so that what comes out has its shape.
+        longest = max(1, *(len(own) for own in rows))
         filled = np.zeros((len(rows), ceil(longest / ROWS_AT_ONCE) * ROWS_AT_ONCE), dtype=np.int64)
         for place, own in enumerate(rows):
             filled[place, : len(own)] = own
@@ -309,8 +314,8 @@ class _Draws:
 
 def _initial_network(material: Material, member: Member) -> FusionModel:
     """A network whose initial weights are a function of the member's seed and names alone."""
-    with torch.random.fork_rng(devices=[]):
-        # torch.nn initialises from the global generator; nothing else may notice.
+    # torch.nn initialises from the global generator: nothing else may notice, and no other thread may draw meanwhile.
+    with INITIALISING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_generator(member.seed, "initial weights", *member.names).initial_seed())
         return material.untrained(member.configuration.hidden)
 

@@ -140,10 +140,12 @@ def stratified_folds(clips: Sequence[Clip], count: int, seed: int, group: str | 
 
     `group` names a column of the manifest (`speaker`) whose values each stay within one fold.
 
-    Raises InputError for a class with fewer clips than folds, and for groups that are absent or fewer than the folds.
+    Raises InputError for fewer than two folds, a class with fewer clips than folds, and for groups that are absent or
+    fewer than the folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+    _check_count(count)
     counts = Counter(clip.label for clip in clips)
     rarest = min(counts, key=lambda label: (counts[label], label))
     if counts[rarest] == 1:
@@ -175,14 +177,21 @@ def stratified_folds(clips: Sequence[Clip], count: int, seed: int, group: str | 
 def shuffled_folds(clips: Sequence[Clip], count: int, seed: int) -> np.ndarray:
     """The fold of each clip, (N,), as in the challenge's released code: shuffled, whatever the classes.
 
-    Each fold has N // count clips, the last one the rest too. Raises InputError for fewer clips than folds.
+    Each fold has N // count clips, the last one the rest too. Raises InputError for fewer than two folds, and for fewer
+    clips than folds.
     """
+    _check_count(count)
     if len(clips) < count:
         raise InputError(f"{len(clips)} training clips cannot fill {count} folds. Use fewer folds.")
     order = generator(seed, "folds").permutation(sorted(range(len(clips)), key=lambda i: clips[i].name))
     folds = np.empty(len(clips), dtype=np.int64)
     folds[order] = np.minimum(np.arange(len(clips)) // (len(clips) // count), count - 1)
     return folds
+
+
+def _check_count(count: int) -> None:
+    if count < 2:
+        raise InputError(f"--folds {count}: cross-validation needs two folds or more.")
 
 
 def _group(clip: Clip, column: str) -> str:

@@ -24,7 +24,7 @@ def make_run(folder: Path, feature: str, *more: str) -> Path:
     runs = folder / "runs"
     before = set(runs.iterdir()) if runs.exists() else set()
     options = ["--data", str(folder / "manifest.csv"), "--features", str(folder / "features"), "--runs", str(runs)]
-    quick = ["--trials", "2", "--epochs", "8", "--folds", "3", "--no-nested", "--repeats", "0"]
+    quick = ["--trials", "2", "--epochs", "8", "--folds", "3", "--repeats", "0"]
     assert fuse.main([*options, *quick, "--feature", feature, *more]) == 0
     (run,) = set(runs.iterdir()) - before
     return run

@@ -43,7 +43,7 @@ def test_corpus_features_fusion_submission(corpus: Path) -> None:
 
     fused = run(
         *("run_fusion.py", "--top", "1", *data, "--features", str(corpus / "features")),
-        *("--runs", str(corpus / "runs"), "--folds", "2", "--trials", "3", "--epochs", "10"),
+        *("--runs", str(corpus / "runs"), "--folds", "2", "--no-nested", "--trials", "3", "--epochs", "10"),
     )
     table = [line for line in fused.stdout.splitlines() if line and not line.startswith("#") and "\t" in line]
     assert len(table) == 1 + len(FEATURES) + 1

@@ -1,189 +1,248 @@
-"""Inputs, training, cross-validation, search and ranking on a toy corpus."""
+"""A search comes out the same whoever made it: one process or two, at once or after it was killed."""
 
 from __future__ import annotations
 
+import multiprocessing
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
-from toy_corpus import LABELS, make_toy_corpus
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from search_worker import PLAN, outcome, toy_draws, toy_problem, work
+from toy_problem import DIMS, Small, make_inputs, make_problem
 
-from fusion.cross_validation import Problem, average, cross_validate, out_of_fold
-from fusion.inputs import Scaler, load_inputs
+import fusion.search
+from fusion.cross_validation import Problem
 from fusion.models import MODELS
-from fusion.ranking import Ranked, rank, top
-from fusion.search import search
-from fusion.system import fit
-from mertools.corpus import read_manifest, stratified_folds
-from mertools.errors import InputError
-from mertools.metrics import confusion_matrix, waf
+from fusion.search import Plan, Search, draw, search
+from fusion.study import open_storage
+from fusion.training import Configuration
 
-EXTRACT = "python extract.py --feature {feature}"
-CONFIGURATION = {"hidden": 64, "learning_rate": 1e-3, "dropout": 0.2}
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["search_worker"])
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple, Problem]:
-    folder = tmp_path_factory.mktemp("toy")
-    corpus = read_manifest(make_toy_corpus(folder))
-    names = ["toy-audio", "toy-video", "toy-text"]
-    train = np.array([row for row, clip in enumerate(corpus.clips) if clip.split == "train"])
-    problem = Problem(
-        model=MODELS["attention"],
-        inputs=load_inputs(folder / "features", names, corpus.clips, EXTRACT),
-        train=train,
-        targets=np.array([LABELS.index(corpus.clips[row].label) for row in train]),
-        folds=stratified_folds(corpus.train, 3, seed=0),
-        classes=3,
-        epochs=15,
-        scaled=True,
-        seed=0,
-        device="cpu",
-    )
-    return corpus.clips, problem
+def uninterrupted() -> tuple[Any, ...]:
+    return outcome(search(toy_problem(), toy_draws(), PLAN, InMemoryStorage()))
 
 
-def test_inputs_follow_the_manifests_order(tmp_path: Path) -> None:
-    clips = read_manifest(make_toy_corpus(tmp_path)).clips
-    forward = load_inputs(tmp_path / "features", ["toy-video"], clips, EXTRACT)["toy-video"]
-    backward = load_inputs(tmp_path / "features", ["toy-video"], clips[::-1], EXTRACT)["toy-video"]
-    np.testing.assert_array_equal(forward.values[::-1], backward.values)
-    assert forward.letter == "V" and (~forward.mask).sum() == 9 and not forward.values[~forward.mask].any()
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Configuration]:
+    """The configurations that searches train from here on."""
+    found: list[Configuration] = []
+    train = fusion.search._train
+
+    def counting(problem: Problem, draws: list[Configuration], numbers: list[int], plan: Plan) -> object:
+        found.extend(draws[number] for number in numbers)
+        return train(problem, draws, numbers, plan)
+
+    monkeypatch.setattr(fusion.search, "_train", counting)
+    return found
 
 
-def test_inputs_refuse_with_clip_feature_and_next_step(tmp_path: Path) -> None:
-    clips = read_manifest(make_toy_corpus(tmp_path)).clips
-    features = tmp_path / "features"
-    with pytest.raises(InputError, match=r"Did you mean 'toy-audio'\?.*extract\.py --feature toy-audi"):
-        load_inputs(features, ["toy-audi"], clips, EXTRACT)
-    more = [*clips, replace(clips[0], name="new_1"), replace(clips[0], name="new_2")]
-    with pytest.raises(InputError) as error:
-        load_inputs(features, ["toy-text"], more, EXTRACT)
-    assert str(error.value) == (
-        "Feature 'toy-text' lacks 2 of 92 clips (first: new_1). Run: python extract.py --feature toy-text"
-    )
-    missing = [clip for clip in clips if clip.name.endswith("9")]
-    with pytest.raises(InputError, match=r"'toy-video': none of the 9 clips is ok \(first: no face\)"):
-        load_inputs(features, ["toy-video"], missing, EXTRACT)
+def quick(**settings: Any) -> Problem:
+    return make_problem(epochs=1, **settings)
 
 
-def test_the_scaler_sees_only_the_rows_it_is_fitted_on(toy: tuple) -> None:
-    _, problem = toy
-    rows = problem.train[:30]
-    batch = Scaler.fit(problem.inputs, rows).batch(problem.inputs, "cpu")
-    for name, feature in problem.inputs.items():
-        fitted = batch.features[name][rows][torch.from_numpy(feature.mask[rows])]
-        torch.testing.assert_close(fitted.mean(dim=0), torch.zeros(fitted.shape[1]), atol=1e-5, rtol=0)
-        torch.testing.assert_close(fitted.std(dim=0, correction=0), torch.ones(fitted.shape[1]), atol=1e-4, rtol=0)
-        assert not batch.features[name][~torch.from_numpy(feature.mask)].any(), "what is missing stays zero"
+def test_draws_are_a_function_of_the_seed() -> None:
+    model = MODELS["attention"]
+    one = draw(model, "random", 50, 3)
+    assert one == draw(model, "random", 50, 3) and one[:20] == draw(model, "random", 20, 3)
+    assert one != draw(model, "random", 50, 4)
+    for name, choices in model.search_space.items():
+        assert {getattr(configuration, name) for configuration in one} == set(choices)
 
 
-def test_a_constant_component_does_not_blow_up(toy: tuple) -> None:
-    _, problem = toy
-    feature = problem.inputs["toy-text"]
-    values = feature.values.copy()
-    values[:, 0] = 1234.5678
-    inputs = {"toy-text": replace(feature, values=values)}
-    scaled = Scaler.fit(inputs, problem.train).batch(inputs, "cpu").features["toy-text"]
-    assert scaled[:, 0].abs().max() < 1e-2
+def test_the_grid_is_the_papers_24_configurations() -> None:
+    grid = draw(MODELS["attention"], "grid", 50, 0)
+    assert len(grid) == len(set(grid)) == 24
+    assert {configuration.hidden for configuration in grid} == {64, 128, 256}
+    assert {configuration.learning_rate for configuration in grid} == {1e-3, 1e-4}
+    assert {configuration.dropout for configuration in grid} == {0.2, 0.3, 0.4, 0.5}
 
 
-def test_cross_validation_repeats_and_depends_on_its_names_alone(toy: tuple) -> None:
-    clips, problem = toy
-    names = [clips[row].name for row in problem.train]
-    torch.manual_seed(1)
-    one = cross_validate(problem, CONFIGURATION)
-    torch.manual_seed(2)
-    two = cross_validate(problem, CONFIGURATION)
-    assert one.waf == two.waf
-    np.testing.assert_array_equal(
-        out_of_fold(problem, one, names).probabilities, out_of_fold(problem, two, names).probabilities
-    )
-    other = cross_validate(replace(problem, seed=1), CONFIGURATION)
-    assert not np.array_equal(
-        out_of_fold(problem, other, names).probabilities, out_of_fold(problem, one, names).probabilities
-    )
-
-
-def test_out_of_fold_scores_are_those_that_were_reported(toy: tuple) -> None:
-    clips, problem = toy
-    result = cross_validate(problem, CONFIGURATION)
-    predictions = out_of_fold(problem, result, [clips[row].name for row in problem.train])
-    of_folds = [
-        waf(confusion_matrix(problem.targets[problem.folds == fold], predictions.classes[problem.folds == fold], 3))
-        for fold in range(3)
-    ]
-    assert result.waf == pytest.approx(np.mean(of_folds))
-    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1)
-    np.testing.assert_allclose(predictions.weights.sum(axis=1), 1, atol=1e-6)
-    missing = ~problem.inputs["toy-video"].mask[problem.train]
-    assert (predictions.weights[missing, 1] == 0).all()
-
-
-def test_other_splits_get_the_mean_of_the_networks_logits(toy: tuple) -> None:
-    clips, problem = toy
-    result = cross_validate(problem, CONFIGURATION)
-    rows = np.array([70, 75, 80])
-    predictions = average(problem, result, rows, [clips[row].name for row in rows])
-    logits = []
-    for network in result.networks:
-        batch = network.scaler.batch(problem.inputs, "cpu").rows(torch.from_numpy(rows))
-        with torch.inference_mode():
-            logits.append(network.trained.network(batch.features, batch.masks).logits)
-    mean = torch.stack(logits).mean(dim=0)
-    np.testing.assert_allclose(predictions.probabilities, torch.softmax(mean.double(), dim=1).numpy(), atol=1e-6)
-
-
-def test_labels_of_other_splits_change_nothing(toy: tuple) -> None:
-    """Test labels are never seen: the systems are the same whatever they say."""
-    clips, problem = toy
-    relabelled = [clip if clip.split == "train" else replace(clip, label="") for clip in clips]
-    one, two = fit(problem, clips, 2), fit(problem, relabelled, 2)
-    np.testing.assert_array_equal(one.others.probabilities, two.others.probabilities)
-
-
-def test_a_repeated_draw_is_not_trained_twice(toy: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, problem = toy
-    trained = []
-
-    def counting(problem: Problem, configuration: dict) -> object:
-        trained.append(tuple(configuration.values()))
-        return cross_validate(replace(problem, epochs=1), configuration)
-
-    monkeypatch.setattr("fusion.search.cross_validate", counting)
+def test_a_repeated_draw_is_told_and_not_trained(trained: list[Configuration]) -> None:
+    draws = draw(Small, "random", 40, 0)
     seen = []
-    found = search(problem, 50, progress=lambda trial, best: seen.append(best))
-    assert len(found.trials) == 50 and len(trained) == len(set(trained)) <= 24
-    repeats = [trial for trial in found.trials if trial.repeats is not None]
-    assert len(repeats) == 50 - len(trained)
-    for trial in repeats:
-        first = found.trials[trial.repeats]
-        assert (first.value, first.configuration) == (trial.value, trial.configuration) and first.repeats is None
-    assert found.best.waf == max(trial.value for trial in found.trials) == seen[-1]
-    again = search(problem, 50)
-    assert [trial.as_json() for trial in again.trials] == [trial.as_json() for trial in found.trials]
+    found = search(quick(), draws, PLAN, InMemoryStorage(), lambda *known: seen.append(known))
+    assert Counter(trained) == Counter(set(draws)), "each configuration once"
+    assert [trial.configuration for trial in found.trials] == draws
+    for trial in found.trials:
+        first = found.trials[draws.index(trial.configuration)]
+        assert trial.repeats == (None if first is trial else first.number)
+        assert (trial.value, trial.fold_wafs, trial.inner_wafs) == (first.value, first.fold_wafs, first.inner_wafs)
+    assert seen[-1] == (40, 40, found.best.value)
+    known = [count for count, _, _ in seen]
+    assert known == sorted(known)
 
 
-def test_fusion_beats_each_modality_alone(toy: tuple) -> None:
-    _, problem = toy
-    alone = [cross_validate(problem.only([name]), CONFIGURATION).waf for name in problem.inputs]
-    assert cross_validate(problem, CONFIGURATION).waf > max(alone)
+def test_the_first_of_the_best_is_chosen() -> None:
+    found = search(quick(), draw(Small, "random", 20, 0), PLAN, InMemoryStorage())
+    values = [trial.value for trial in found.trials]
+    assert found.best.value == max(values) and found.best.number == values.index(max(values))
+    assert found.best.value == np.mean(found.best.fold_wafs)
+    assert [one.waf for one in found.networks] == list(found.best.fold_wafs)
+    assert [one.epoch for one in found.networks] == list(found.best.epochs)
+    for outer, (trial, trained) in found.inner.items():
+        inner = [one.inner_wafs[outer] for one in found.trials]
+        assert trial.number == inner.index(max(inner)) and trained.waf == max(inner)
 
 
-def test_ranking_takes_the_best_of_each_modality() -> None:
-    def row(value: float) -> list[dict]:
-        return [
-            {"split": "semi", "metric": "waf", "value": 1 - value, "low": 0, "high": 1},
-            {"split": "train", "metric": "waf", "value": value, "low": value - 0.1, "high": value + 0.1},
-        ]
+def test_without_folds_the_inner_scores_are_the_value() -> None:
+    found = search(quick(), draw(Small, "random", 5, 0), Plan(folds=False, outers=(2,)), InMemoryStorage())
+    assert found.networks == () and found.best.fold_wafs == ()
+    assert found.best.value == found.best.inner_wafs[2] == found.inner[2][1].waf
 
-    ranking = rank(
-        {"a1": row(0.3), "a2": row(0.5), "t1": row(0.4), "v1": row(0.6)},
-        {"a1": "audio", "a2": "audio", "t1": "text", "v1": "video"},
-    )
-    assert [entry.feature for entry in ranking] == ["v1", "a2", "t1", "a1"]
-    assert ranking[0] == Ranked("video", "v1", 0.6, 0.5, 0.7)
-    assert top(1, ranking) == ["a2", "v1", "t1"]
-    assert top(2, ranking) == ["a2", "a1", "v1", "t1"]
+
+def test_redrawn_folds_make_every_draw_its_own(trained: list[Configuration]) -> None:
+    """As the released code does: equal draws are other networks on other folds."""
+    draws = [draw(Small, "random", 1, 0)[0]] * 4
+    found = search(quick(redrawn=True), draws, Plan(), InMemoryStorage())
+    assert len(trained) == 4 and len({trial.value for trial in found.trials}) > 1
+    assert all(trial.repeats is None for trial in found.trials)
+
+
+def test_more_outer_folds_change_no_network() -> None:
+    draws = draw(Small, "random", 3, 0)
+    one = search(quick(), draws, Plan(outers=(0, 1, 2)), InMemoryStorage())
+    two = search(quick(), draws, Plan(folds=False, outers=(1,)), InMemoryStorage())
+    assert [trial.inner_wafs[1] for trial in one.trials] == [trial.inner_wafs[1] for trial in two.trials]
+    for name, value in one.inner[1][1].network.parameters.items():
+        assert torch.equal(value, two.inner[1][1].network.parameters[name])
+
+
+def test_a_finished_search_is_not_made_again(tmp_path: Path, trained: list[Configuration]) -> None:
+    location = str(tmp_path / "search.journal")
+    draws = draw(Small, "random", 10, 0)
+    one = search(quick(), draws, PLAN, open_storage(location))
+    before = len(trained)
+    two = search(quick(), draws, PLAN, open_storage(location))
+    assert (one.resumed, two.resumed) == (0, 10)
+    # What is chosen is trained again, since studies hold no networks.
+    assert len(trained) - before <= 1 + len(PLAN.outers)
+    assert outcome(one) == outcome(two)
+
+
+def changed_search(problem: Problem, storage: BaseStorage, draws: list[Configuration] | None = None) -> Search:
+    return search(problem, draws or draw(Small, "random", 3, 0), Plan(), storage)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 1},
+        {"class_weights": True},
+        {"epochs": 2},
+        {"inputs": make_inputs(105, seed=1)},
+        {"folds": 4},
+        {"targets": np.arange(105) % 2},
+        {"model": type("Other", (Small,), {})},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_another_search_is_another_study(settings: dict) -> None:
+    storage = InMemoryStorage()
+    changed_search(make_problem(**{"epochs": 1}), storage)
+    other = changed_search(make_problem(**{"epochs": 1, **settings}), storage)
+    assert other.resumed == 0 and len(storage.get_all_studies()) == 2
+
+
+def test_what_is_not_trained_on_does_not_name_a_study() -> None:
+    """The pool of clips to predict may grow: the search is the same."""
+    storage = InMemoryStorage()
+    changed_search(quick(), storage)
+    inputs = make_inputs(105)
+    more = {
+        name: replace(one, values=np.concatenate([one.values, one.values[:9]]), mask=np.append(one.mask, one.mask[:9]))
+        for name, one in inputs.items()
+    }
+    assert changed_search(quick(inputs=more, others=24), storage).resumed == 3
+
+
+def test_a_study_is_optunas_own(tmp_path: Path) -> None:
+    """Whoever reads studies, such as optuna-dashboard, finds parameters and values."""
+    location = f"sqlite:///{tmp_path / 'search.db'}"
+    found = search(quick(), draw(Small, "random", 12, 0), PLAN, open_storage(location))
+    (name,) = optuna.get_all_study_names(location)
+    assert name.startswith("+".join(DIMS))
+    study = optuna.load_study(study_name=name, storage=location)
+    assert study.best_value == found.best.value and study.direction.name == "MAXIMIZE"
+    assert len(study.trials) == 12 and {trial.state.name for trial in study.trials} == {"COMPLETE"}
+    for trial in study.trials:
+        ours = found.trials[trial.user_attrs["draw"]]
+        assert trial.value == ours.value
+        assert Configuration(**trial.params) == ours.configuration
+        assert trial.user_attrs["outcome"]["folds"] == list(ours.fold_wafs)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_killed_search_goes_on(
+    tmp_path: Path, uninterrupted: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(0)
+    location, log = tmp_path / "search.journal", tmp_path / "log"
+    for attempt in range(1, 4):
+        worker = PROCESSES.Process(target=work, args=(str(location), log))
+        worker.start()
+        wait_for(lambda count=attempt: log.exists() and log.read_text().count("begin") == count)
+        time.sleep(chance.uniform(0, 0.6))
+        worker.kill()
+        worker.join()
+    # A worker may be killed with the lock in its hands, which is stale after 30 s, or before it says who it is.
+    monkeypatch.setattr("fusion.study.BEAT_SECONDS", 1)
+    lock = JournalFileSymlinkLock(str(location), grace_period=3)
+    found = search(toy_problem(), toy_draws(), PLAN, JournalStorage(JournalFileBackend(str(location), lock)))
+    assert outcome(found) == uninterrupted
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_two_workers_divide_a_search(tmp_path: Path, uninterrupted: tuple[Any, ...], kind: str) -> None:
+    location = str(tmp_path / "journal") if kind == "journal" else f"sqlite:///{tmp_path / 'search.db'}"
+    queue, log = PROCESSES.Queue(), tmp_path / "log"
+    workers = [PROCESSES.Process(target=work, args=(location, log, queue)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    outcomes = [queue.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert outcomes == [uninterrupted] * 2
+    draws = toy_draws()
+    numbers = [int(line) for line in log.read_text().split() if line != "begin"]
+    assert Counter(draws[number] for number in numbers) == Counter(set(draws)), "no configuration is trained twice"
+
+
+def test_an_interrupted_search_lets_its_draws_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = str(tmp_path / "search.journal")
+    draws = draw(Small, "grid", 0, 0)
+    whole = outcome(search(quick(), draws, Plan(), InMemoryStorage()))
+
+    def interrupted(known: int, total: int, best: float | None) -> None:
+        if known == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(quick(), draws, Plan(), open_storage(location), interrupted)
+    storage = open_storage(location)
+    (study,) = optuna.get_all_study_names(storage)
+    states = Counter(trial.state.name for trial in optuna.load_study(study_name=study, storage=storage).trials)
+    assert states["COMPLETE"] == 3 and not states["RUNNING"]
+    began = time.monotonic()
+    found = search(quick(), draws, Plan(), open_storage(location))
+    assert time.monotonic() - began < 20, "nobody is waited for"
+    assert found.resumed == 3 and outcome(found) == whole

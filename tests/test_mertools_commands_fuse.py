@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from toy_corpus import LABELS, make_toy_corpus
 
+from fusion.inputs import load_inputs
+from fusion.networks import load_networks
 from mertools.commands.fuse import extract_command, main, parse, without_password
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
@@ -56,14 +58,17 @@ def test_a_run_describes_itself(finished: Path) -> None:
     assert result["rows"][-1]["modalities"] == "AVT"
     (video,) = (feature for feature in result["features"] if feature["name"] == "toy-video")
     assert (video["ok"], video["missing"], video["failed"]) == (81, 9, 0)
-    for key in ("predictions", "out_of_fold", "ranking", "table", "report"):
+    assert [row["written"] for row in result["rows"]] == [False, False, False, True]
+    assert result["rows"][-1]["repeats"] == 0 and result["timings"]["resumed_draws"] == 0
+    for key in ("predictions", "out_of_fold", "networks", "ranking", "table", "report"):
         assert (run / result["files"][key]).stat().st_size > 0
 
 
 def test_scores_are_those_of_the_files(finished: Path) -> None:
     run = only_run(finished)
-    found = read_result(run)["rows"][-1]["scores"]
-    scores = {(s["split"], s["metric"]): s for s in found if s["estimate"] != "cv-nested"}
+    every = read_result(run)["rows"][-1]["scores"]
+    assert {score["estimate"] for score in every} == {"cv-paper", "cv-nested", "test"}
+    scores = {(s["split"], s["metric"]): s for s in every if s["estimate"] != "cv-nested"}
     rows = table(run / "out_of_fold.csv")
     of_folds = []
     for fold in sorted({row["fold"] for row in rows}):
@@ -72,6 +77,7 @@ def test_scores_are_those_of_the_files(finished: Path) -> None:
         of_folds.append(float(waf(confusion_matrix(truth, predicted, 6))))
     assert scores["train", "waf"]["value"] == pytest.approx(np.mean(of_folds))
     assert scores["train", "waf"]["estimate"] == "cv-paper" and scores["semi", "waf"]["estimate"] == "test"
+    assert {score["std"] for score in scores.values()} == {None}
 
     label_of = {clip.name: clip.label for clip in read_manifest(finished / "manifest.csv").clips}
     for split in ("semi", "noise"):
@@ -143,6 +149,111 @@ def test_other_labels(tmp_path: Path) -> None:
     assert list(table(run / "predictions.csv")[0])[3:6] == ["p_Joy", "p_disgust", "p_fear"]
 
 
+def score(row: dict, split: str, estimate: str) -> dict:
+    (found,) = (s for s in row["scores"] if (s["split"], s["estimate"], s["metric"]) == (split, estimate, "waf"))
+    return found
+
+
+def run_in(folder: Path, finished: Path, *more: str) -> dict:
+    """The result of a run whose folder lies in `folder`."""
+    assert main(options(finished, "--runs", str(folder / "runs"), *more)) == 0
+    return read_result(only_run(folder))
+
+
+def test_repeats_give_means_and_deviations(finished: Path, tmp_path: Path) -> None:
+    row = run_in(tmp_path, finished, "--feature", "toy-text", "--repeats", "3")["rows"][-1]
+    assert row["repeats"] == 3
+    for split, estimate in (("train", "cv-paper"), ("semi", "test"), ("noise", "test")):
+        found = score(row, split, estimate)
+        assert found["std"] > 0 and found["low"] <= found["value"] <= found["high"]
+    assert score(row, "train", "cv-nested")["std"] is None
+    alone = run_in(tmp_path / "alone", finished, "--feature", "toy-text")["rows"][-1]
+    assert alone["chosen"] == row["chosen"] and alone["trials"] == row["trials"]
+    assert score(alone, "train", "cv-nested") == score(row, "train", "cv-nested")
+
+
+def test_both_tables_of_the_paper(finished: Path, tmp_path: Path) -> None:
+    result = run_in(tmp_path, finished, "--table4", "--table5")
+    rows = [(row["kind"], row["modalities"], row["top"]) for row in result["rows"]]
+    assert rows == [
+        *(("single", letter, None) for letter in "ATV"),
+        *(("system", letters, 1) for letters in ("AV", "AT", "VT", "AVT")),
+    ]
+    (written,) = (row for row in result["rows"] if row["written"])
+    nested = [score(row, "train", "cv-nested")["value"] for row in result["rows"]]
+    assert score(written, "train", "cv-nested")["value"] == max(nested)
+
+
+def test_as_released(finished: Path, tmp_path: Path) -> None:
+    result = run_in(tmp_path, finished, "--feature", "toy-text", "toy-audio", "--as-released")
+    assert result["configuration"]["model"] == "attention-release" and result["configuration"]["scale"] == "none"
+    (row,) = result["rows"]
+    assert {s["estimate"] for s in row["scores"]} == {"cv-paper", "test"}
+    assert len(row["trials"]) == 2 and all(trial["repeats"] is None for trial in row["trials"])
+    with pytest.raises(SystemExit):
+        main(options(finished, "--as-released", "--group", "speaker"))
+
+
+def test_without_the_nested_estimate(finished: Path, tmp_path: Path) -> None:
+    (row,) = run_in(tmp_path, finished, "--feature", "toy-text", "--no-nested", "--folds", "2")["rows"]
+    assert {s["estimate"] for s in row["scores"]} == {"cv-paper", "test"}
+
+
+def test_only_candidates_are_predicted(finished: Path, tmp_path: Path) -> None:
+    candidates = tmp_path / "candidates.csv"
+    candidates.write_text("name\nclip_075\nclip_061\n")
+    run_in(tmp_path, finished, "--feature", "toy-text", "--candidates", str(candidates))
+    assert [row["name"] for row in table(only_run(tmp_path) / "predictions.csv")] == ["clip_061", "clip_075"]
+    candidates.write_text("name\nclip_075\nnobody\n")
+    with pytest.raises(InputError, match=r"names 1 clips that .* does not have \(first: nobody\)"):
+        main(options(finished, "--candidates", str(candidates)))
+
+
+def test_a_corpus_that_is_all_training(tmp_path: Path) -> None:
+    """Nothing to predict is nothing wrong: cross-validation says what there is to say."""
+    folder = edited(tmp_path, ",semi,", ",train,")
+    edited_again = (folder / "manifest.csv").read_text().replace(",noise,", ",train,")
+    (folder / "manifest.csv").write_text(edited_again)
+    assert main(options(folder, "--feature", "toy-text")) == 0
+    run = only_run(folder)
+    assert table(run / "predictions.csv") == []
+    assert {s["split"] for s in read_result(run)["rows"][0]["scores"]} == {"train"}
+
+
+def test_other_features_of_the_same_names_are_scored_beside(finished: Path, tmp_path: Path) -> None:
+    also = ["--also", f"again={finished / 'features'}"]
+    with_it = run_in(tmp_path, finished, "--feature", "toy-text", *also)["rows"][-1]
+    without = run_in(tmp_path / "plain", finished, "--feature", "toy-text")["rows"][-1]
+    for split, estimate in (("train", "cv-paper"), ("semi", "test"), ("noise", "test")):
+        expected = score(without, split, estimate)
+        assert score(with_it, split, estimate) == expected
+        assert score(with_it, f"{split} (again)", estimate) == {**expected, "split": f"{split} (again)"}
+    with pytest.raises(InputError, match="has no feature 'toy-text'"):
+        main(options(finished, "--feature", "toy-text", "--also", f"noise={tmp_path}"))
+
+
+def test_a_search_goes_on_where_it_ended(finished: Path, tmp_path: Path) -> None:
+    study = ["--feature", "toy-text", "--study", str(tmp_path / "kept.journal")]
+    first = run_in(tmp_path, finished, *study)
+    again = run_in(tmp_path / "again", finished, *study)
+    assert (first["timings"]["resumed_draws"], again["timings"]["resumed_draws"]) == (0, 2)
+    assert first["rows"] == again["rows"]
+    for name in ("predictions.csv", "out_of_fold.csv", "networks.safetensors"):
+        one, two = (only_run(folder) / name for folder in (tmp_path, tmp_path / "again"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_networks_predict_again_what_the_run_said(finished: Path, tmp_path: Path) -> None:
+    run_in(tmp_path, finished, "--feature", "toy-text", "toy-video")
+    run = only_run(tmp_path)
+    networks, clips = load_networks(run / "networks.safetensors"), read_manifest(finished / "manifest.csv").others
+    inputs = load_inputs(finished / "features", list(networks.shapes), clips, "{feature}")
+    networks.check(inputs)
+    said = networks.predict(inputs, [clip.name for clip in clips], "cpu")
+    written = [[float(row[f"p_{name}"]) for name in networks.labels] for row in table(run / "predictions.csv")]
+    np.testing.assert_allclose(said.probabilities, written, atol=1e-5)
+
+
 def edited(folder: Path, old: str, new: str) -> Path:
     manifest = make_toy_corpus(folder)
     manifest.write_text(manifest.read_text().replace(old, new))
@@ -157,6 +268,10 @@ def edited(folder: Path, old: str, new: str) -> Path:
         (["--group", "take"], "has no value in column 'take'"),
         (["--folds", "30"], r"Class 'angry' has 20 training clips, fewer than the 30 folds"),
         (["--device", "cuda:99"], "--device cuda:99 cannot be used"),
+        (["--folds", "2"], "cv-nested needs three folds, got --folds 2. Use more, or --no-nested"),
+        (["--folds", "1", "--no-nested"], "--folds 1: cross-validation needs two folds or more"),
+        (["--rank-by", "paper"], "--rank-by paper: Table 4 of MER2024 has no feature 'toy-audio'"),
+        (["--study", "nonsense://x"], "--study nonsense://x cannot be opened"),
     ],
 )
 def test_refuses_with_the_next_step(finished: Path, more: list[str], message: str) -> None:

@@ -97,6 +97,10 @@ def _notes(corpus: Corpus, parts: Sequence[LabelledPart], metric: str, a: Finish
         for estimate in dict.fromkeys((a.estimate, b.estimate)):
             whose = " and ".join(letter for letter, run in (("A", a), ("B", b)) if run.estimate == estimate)
             yield f"train, {whose}: {estimate}, {ESTIMATES[estimate]}."
+    rerun = [letter for letter, run in (("A", a), ("B", b)) if run.system.get("repeats")]
+    if rerun:
+        whose = " and ".join(rerun)
+        yield f"{whose}: of the networks whose predictions the run keeps; its own table shows means over re-runs."
 
 
 def _interval(low: float, high: float) -> str:

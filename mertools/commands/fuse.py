@@ -201,7 +201,8 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
             return shuffled_folds(corpus.train, options.folds, seed)
         return stratified_folds(corpus.train, options.folds, seed, options.group)
 
-    data = Data.of(inputs, str(torch_device(options.device)))
+    # Every system has the values of its own features; all features together need not be in memory twice.
+    data = Data.without_clips(inputs, str(torch_device(options.device)))
     known = [labels.index(clip.label) if clip.split == TRAIN else -1 for clip in corpus.clips]
     return Problem(
         inputs=inputs,

@@ -1,0 +1,326 @@
+"""Networks that are trained in a stack are the networks that are trained alone, and those of torch.nn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from toy_problem import CLASSES, CONFIGURATION, DIMS, make_inputs, make_problem
+
+from fusion.cross_validation import Problem
+from fusion.inputs import Data, Scaling
+from fusion.models import MODELS
+from fusion.models.model import FusionModel
+from fusion.training import (
+    BATCH_SIZE,
+    LEVELS,
+    WEIGHT_DECAY,
+    Member,
+    Trained,
+    _Draws,
+    _initial_network,
+    from_module,
+    predict,
+    to_module,
+    train,
+)
+from mertools.metrics import confusion_matrix, waf
+
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+
+
+def members(problem: Problem, count: int) -> list[Member]:
+    """Members that can share a stack: every fold, with several rates of dropout."""
+    found: list[Member] = []
+    for rate in (0.2, 0.3, 0.4, 0.5, 0.0, 0.1, 0.25):
+        found += problem.fold_members(replace(CONFIGURATION, dropout=rate))
+    return found[:count]
+
+
+def assert_equal(one: Trained, two: Trained) -> None:
+    assert (one.epoch, one.waf) == (two.epoch, two.waf)
+    for name, value in one.network.parameters.items():
+        assert torch.equal(value, two.network.parameters[name]), name
+
+
+@every_model
+@pytest.mark.parametrize("modality_dropout", [0.0, 0.4])
+def test_a_network_comes_out_the_same_in_any_stack(model: type[FusionModel], modality_dropout: float) -> None:
+    problem = make_problem(model, train=101, epochs=8, modality_dropout=modality_dropout)
+    everyone = members(problem, 20)
+    assert {member.steps for member in everyone} == {3}, "24 steps in eight epochs"
+    of_twenty = train(problem.material, problem.training, everyone)
+    of_five = train(problem.material, problem.training, everyone[7:12])
+    rows = np.arange(105)
+    together = predict(problem.material, [one.network for one in of_five], rows)
+    for place in range(5):
+        (alone,) = train(problem.material, problem.training, [everyone[7 + place]])
+        assert_equal(alone, of_five[place])
+        assert_equal(alone, of_twenty[7 + place])
+        said = predict(problem.material, [alone.network], rows)
+        assert torch.equal(said.logits[0], together.logits[place])
+        assert torch.equal(said.weights[0], together.weights[place])
+
+
+@every_model
+@pytest.mark.parametrize("hidden", [64, 128, 256])
+def test_so_do_networks_of_the_papers_sizes(model: type[FusionModel], hidden: int) -> None:
+    problem = make_problem(model, epochs=2)
+    everyone = [replace(one, configuration=replace(one.configuration, hidden=hidden)) for one in members(problem, 7)]
+    stacked = train(problem.material, problem.training, everyone)
+    for place in (0, 6):
+        (alone,) = train(problem.material, problem.training, [everyone[place]])
+        assert_equal(alone, stacked[place])
+
+
+def plainly_trained(problem: Problem, member: Member, steps: int) -> FusionModel:
+    """One network by torch.nn and torch.optim, batch for batch, with the draws of the stacked trainer."""
+    data, training = problem.material.data, problem.training
+    module = _initial_network(problem.material, member)
+    optimiser = torch.optim.Adam(
+        module.parameters(), lr=member.configuration.learning_rate, weight_decay=WEIGHT_DECAY, fused=False
+    )
+    draws = _Draws(member, training, module.dropped, data)
+    targets = torch.from_numpy(problem.material.targets)
+    counts = np.bincount(problem.material.targets[member.train], minlength=CLASSES)
+    weight = torch.tensor(counts.sum() / (CLASSES * counts), dtype=torch.float32) if training.class_weights else None
+    values = data.values.clone()
+    for column in range(values.shape[1]):
+        feature = int(np.searchsorted(np.cumsum(data.dims), column, side="right"))
+        known = [row for row in member.train if data.present[row, feature]]
+        sample = values[known, column].double()
+        values[:, column] = ((values[:, column] - sample.mean()) / sample.std(correction=0)).float()
+    done = 0
+    while done < steps:
+        order, counted = draws.order()
+        for begin in range(0, len(order), BATCH_SIZE):
+            if done == steps:
+                break
+            rows = order[begin : begin + BATCH_SIZE]
+            real = torch.from_numpy(counted[begin : begin + BATCH_SIZE].astype(bool))
+            chance = (draws.levels().astype(np.float64) + LEVELS / 2) / LEVELS
+            rate = member.configuration.dropout
+            keep = torch.from_numpy((chance >= rate) / (1 - rate)).float()
+            present = data.present[rows]
+            shown = draws.shown(rows)
+            if shown is not None:
+                present = present & torch.from_numpy(shown)
+            features = dict(zip(data.shapes, values[rows].split(data.dims, dim=1), strict=True))
+            masks = dict(zip(data.shapes, present.unbind(dim=1), strict=True))
+            logits = module(features, masks, keep).logits
+            # Only the real rows, so that filling up cannot count.
+            loss = functional.cross_entropy(logits[real], targets[rows][real], weight=weight)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            done += 1
+    return module
+
+
+def compared(problem: Problem, trained: Trained) -> list[tuple[str, torch.Tensor]]:
+    """The parameters of a network, but for the score's bias: the softmax does not see it, its gradient is rounding, and
+    Adam takes rounding for a gradient."""
+    found = to_module(problem.material, trained.network).named_parameters()
+    return [(name, value) for name, value in found if name != "score.bias"]
+
+
+@every_model
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"class_weights": True}, {"modality_dropout": 0.3}],
+    ids=["plain", "class weights", "modality dropout"],
+)
+def test_the_stack_learns_what_a_plain_loop_learns(model: type[FusionModel], settings: dict) -> None:
+    """Folds of 33 and 34 clips: 67 and 68 to train on, so every epoch ends with a batch of three or four clips."""
+    targets = np.random.default_rng(3).choice(CLASSES, 116, p=[0.6, 0.3, 0.1])
+    problem = make_problem(model, train=101, targets=targets, epochs=1, **settings)
+    everyone = members(problem, 3)
+    stacked = train(problem.material, problem.training, everyone)
+    for member, trained in zip(everyone, stacked, strict=True):
+        assert member.steps == 3 and len(member.train) % BATCH_SIZE
+        plain = dict(plainly_trained(problem, member, steps=3).named_parameters())
+        for name, value in compared(problem, trained):
+            torch.testing.assert_close(value, plain[name], rtol=1e-4, atol=1e-5)
+
+
+def test_many_steps_later_they_still_agree() -> None:
+    problem = make_problem(train=101, epochs=7)
+    member = replace(members(problem, 1)[0], choose=np.arange(1))
+    # One clip chooses the epoch: whichever it is, the plain loop goes as far.
+    (trained,) = train(problem.material, problem.training, [member])
+    plain = dict(plainly_trained(problem, member, steps=3 * (trained.epoch + 1)).named_parameters())
+    for name, value in compared(problem, trained):
+        torch.testing.assert_close(value, plain[name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_best_epoch_is_the_first_of_the_highest(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([[0.2, 0.5], [0.6, 0.5], [0.6, 0.4], [0.1, 0.5]])
+    problem = make_problem(epochs=4)
+    everyone = members(problem, 2)
+    monkeypatch.setattr("fusion.training._Stack.held_out_wafs", lambda self: np.array(next(scores)))
+    one, two = train(problem.material, problem.training, everyone)
+    assert (one.epoch, one.waf, two.epoch, two.waf) == (1, 0.6, 0, 0.5)
+    monkeypatch.undo()
+    (shorter,) = train(problem.material, replace(problem.training, epochs=1), [everyone[1]])
+    for name, value in two.network.parameters.items():
+        assert torch.equal(value, shorter.network.parameters[name]), "kept as it was after the first epoch"
+
+
+@every_model
+@pytest.mark.parametrize("settings", [{}, {"prior_adjustment": True, "class_weights": True}])
+def test_the_kept_network_has_the_kept_score(model: type[FusionModel], settings: dict) -> None:
+    problem = make_problem(model, epochs=6, **settings)
+    everyone = members(problem, 3)
+    for member, trained in zip(everyone, train(problem.material, problem.training, everyone), strict=True):
+        said = predict(problem.material, [trained.network], member.choose).logits[0].argmax(dim=1).numpy()
+        score = waf(confusion_matrix(problem.material.targets[member.choose], said, CLASSES))
+        assert float(score) == trained.waf
+
+
+@every_model
+def test_a_network_predicts_as_its_module_does(model: type[FusionModel]) -> None:
+    problem = make_problem(model, prior_adjustment=True)
+    data = problem.material.data
+    (trained,) = train(problem.material, problem.training, members(problem, 1))
+    network = trained.network
+    scaled = (data.values - network.scaling.mean) * network.scaling.factor
+    features = dict(zip(data.shapes, scaled.split(data.dims, dim=1), strict=True))
+    masks = dict(zip(data.shapes, data.present.unbind(dim=1), strict=True))
+    with torch.no_grad():
+        alone = to_module(problem.material, network)(features, masks)
+    said = predict(problem.material, [network], np.arange(len(data.values)))
+    torch.testing.assert_close(said.logits[0], alone.logits + network.offset)
+    torch.testing.assert_close(said.weights[0], alone.weights)
+
+
+def test_many_clips_and_none_are_predicted() -> None:
+    problem = make_problem(others=700)
+    (trained,) = train(problem.material, problem.training, members(problem, 1))
+    rows = np.arange(790)
+    whole = predict(problem.material, [trained.network], rows).logits[0]
+    assert whole.shape == (790, CLASSES)
+    assert torch.equal(predict(problem.material, [trained.network], rows[600:603]).logits[0], whole[600:603])
+    nobody = predict(problem.material, [trained.network], rows[:0])
+    assert (nobody.logits.shape, nobody.weights.shape) == ((1, 0, CLASSES), (1, 0, len(DIMS)))
+
+
+def test_prior_adjustment_takes_the_log_frequencies_off() -> None:
+    targets = np.random.default_rng(3).choice(CLASSES, 105, p=[0.6, 0.3, 0.1])
+    plain, adjusted = (make_problem(targets=targets, epochs=1, prior_adjustment=flag) for flag in (False, True))
+    (member,) = members(plain, 1)
+    ((without,), (with_it,)) = (train(one.material, one.training, [member]) for one in (plain, adjusted))
+    frequencies = np.bincount(targets[member.train]) / len(member.train)
+    assert not without.network.offset.any()
+    np.testing.assert_allclose(with_it.network.offset, -np.log(frequencies), rtol=1e-6)
+    rows = np.arange(90, 105)
+    shift = (
+        predict(adjusted.material, [with_it.network], rows).logits
+        - predict(plain.material, [without.network], rows).logits
+    )
+    np.testing.assert_allclose(shift[0], np.tile(-np.log(frequencies), (15, 1)), atol=1e-6)
+
+
+def test_a_class_that_a_fold_lacks_does_no_harm() -> None:
+    problem = make_problem(epochs=2, prior_adjustment=True, class_weights=True)
+    (member,) = members(problem, 1)
+    member = replace(member, train=member.train[problem.material.targets[member.train] != 1])
+    (trained,) = train(problem.material, problem.training, [member])
+    assert all(value.isfinite().all() for value in trained.network.parameters.values())
+    assert trained.network.offset.isfinite().all()
+
+
+def draws(problem: Problem, member: Member) -> _Draws:
+    return _Draws(member, problem.training, 10, problem.material.data)
+
+
+def test_an_epoch_is_every_clip_once() -> None:
+    problem = make_problem(train=101)
+    (member,) = members(problem, 1)
+    chance = draws(problem, member)
+    orders = []
+    for _ in range(2):
+        order, counted = chance.order()
+        assert len(order) % BATCH_SIZE == 0
+        assert sorted(order[counted == 1]) == sorted(member.train)
+        assert set(order[counted == 0]) <= set(member.train)
+        orders.append(order)
+    assert not np.array_equal(*orders)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.3, 0.5])
+def test_dropout_drops_at_its_rate(rate: float) -> None:
+    problem = make_problem()
+    chance = draws(problem, members(problem, 1)[0])
+    levels = np.concatenate([chance.levels() for _ in range(200)])
+    threshold = int(torch.tensor(rate * LEVELS).round().sub(LEVELS // 2).to(torch.int16))
+    assert (levels < threshold).mean() == pytest.approx(rate, abs=0.01)
+
+
+def test_modality_dropout_hides_modalities_whole_and_never_everything() -> None:
+    rate = 0.3
+    problem = make_problem(modality_dropout=rate)
+    present = problem.material.data.present.numpy()
+    chance = draws(problem, members(problem, 1)[0])
+    rows = np.tile(np.arange(90), 200)
+    shown = chance.shown(rows)
+    visible = shown & present[rows]
+    assert (visible.any(axis=1) == present[rows].any(axis=1)).all()
+    a1, a2 = shown[:, 0], shown[:, 1]
+    np.testing.assert_array_equal(a1, a2, "two features of one modality are hidden together")
+    full = present[rows].all(axis=1)
+    for feature in (0, 2, 3):
+        # All three are hidden at once with 0.3^3, and then all are shown.
+        assert (~shown[full, feature]).mean() == pytest.approx(rate - rate**3, abs=0.02)
+
+
+def test_no_modality_dropout_no_draws() -> None:
+    problem = make_problem()
+    assert draws(problem, members(problem, 1)[0]).shown(np.arange(5)) is None
+
+
+@every_model
+def test_parameters_survive_the_way_through_vectors(model: type[FusionModel]) -> None:
+    problem = make_problem(model)
+    module = problem.material.untrained(8)
+    vectors = from_module(module)
+    assert all(vector.ndim == 1 and len(vector) % 64 == 0 for vector in vectors.values())
+    (trained,) = train(problem.material, replace(problem.training, epochs=1), members(problem, 1))
+    again = to_module(problem.material, replace(trained.network, parameters=vectors))
+    for (name, one), (_, two) in zip(module.named_parameters(), again.named_parameters(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_training_leaves_torchs_generator_alone() -> None:
+    problem = make_problem(epochs=1)
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    train(problem.material, problem.training, members(problem, 1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_without_scaling_features_stand_as_they_are() -> None:
+    problem = make_problem(scaled=False, epochs=1)
+    (trained,) = train(problem.material, problem.training, members(problem, 1))
+    assert not trained.network.scaling.mean.any() and (trained.network.scaling.factor == 1).all()
+
+
+def test_what_a_clip_lacks_has_no_influence_on_training() -> None:
+    """Numbers under the mask are never read: the values of clips that lack a feature change nothing."""
+    inputs = make_inputs(105)
+    other = {name: replace(one, values=np.where(one.mask[:, None], one.values, 77)) for name, one in inputs.items()}
+    one, two = (make_problem(inputs=which) for which in (inputs, other))
+    found: Sequence[list[Trained]] = [train(each.material, each.training, members(each, 2)) for each in (one, two)]
+    for first, second in zip(*found, strict=True):
+        assert_equal(first, second)
+
+
+def test_scaling_is_fitted_on_the_training_clips() -> None:
+    problem = make_problem(epochs=1)
+    (member,) = members(problem, 1)
+    (trained,) = train(problem.material, problem.training, [member])
+    fitted = Scaling.fit(Data.of(problem.inputs, "cpu"), member.train)
+    assert torch.equal(trained.network.scaling.mean, fitted.mean)
