@@ -213,5 +213,6 @@ def torch_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"--device {name} cannot be used: {str(error).splitlines()[0]} Try --device auto.") from None
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"--device {name} cannot be used: {reason}. Try --device auto.") from None
     return device

@@ -15,7 +15,7 @@ from mertools.clip import Clip
 from mertools.clip_rows import FAILED
 from mertools.errors import InputError
 from mertools.feature_store import Features, Provenance, feature_names, read_features
-from mertools.registry import look_up
+from mertools.registry import hint
 
 MODALITIES = {"A": "audio", "V": "video", "T": "text"}
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -163,15 +163,12 @@ def load_inputs(folder: Path, names: Sequence[str], clips: Sequence[Clip], extra
 
 
 def _read(folder: Path, name: str, extract: str) -> Features:
-    available = dict.fromkeys(feature_names(folder))
+    available = feature_names(folder)
     path = folder / f"{name}.h5"
     # An unfinished extraction is not an unknown feature: reading it says what to do.
     if name not in available and not path.with_suffix(".parts").exists():
-        try:
-            look_up("feature", name, available)
-        except InputError as error:
-            extract_it = extract.format(feature=name)
-            raise InputError(f"{folder} has no feature {name!r}. {error} Or run: {extract_it}") from None
+        extract_it = extract.format(feature=name)
+        raise InputError(f"{folder} has no feature {name!r}. {hint(name, available)} Or run: {extract_it}")
     return read_features(path)
 
 

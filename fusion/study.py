@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -54,10 +55,10 @@ def open_storage(location: str) -> BaseStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
-            f"--study {location} cannot be opened: {reason} Give the path of a journal file, or a URL such as "
-            "sqlite:///search.db."
+            f"--study {without_password(location, location)} cannot be opened: {reason}. Give the path of a journal "
+            "file, or a URL such as sqlite:///search.db."
         ) from error
 
 
@@ -68,6 +69,12 @@ def _database(location: str) -> BaseStorage:
         # Of two workers that begin at once and both make the tables, one fails: then they are there.
         time.sleep(TABLES_SECONDS)
         return optuna.storages.get_storage(location)
+
+
+def without_password(text: str, study: str) -> str:
+    """`text`, which names the storage `study`, as others may read it: runs are handed on, with what they record."""
+    password = urlsplit(study).password
+    return text.replace(f":{password}@", ":***@") if password else text
 
 
 class Study:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from mertools.errors import InputError
@@ -20,6 +20,11 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
     """
     if name in table:
         return table[name]
+    raise InputError(f"Unknown {kind} {name!r}. {hint(name, table)}")
+
+
+def hint(name: str, table: Iterable[str]) -> str:
+    """What to say of a name that is not in `table`: the nearest one in it or, where none is near, all of them."""
+    table = list(table)
     near = difflib.get_close_matches(name, table, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(table) or 'none at all'}."
-    raise InputError(f"Unknown {kind} {name!r}. {hint}")
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(table) or 'none at all'}."

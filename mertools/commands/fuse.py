@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from feature_extractors.catalog import CATALOG
 from mertools import run_record
@@ -62,16 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     result = {
         "kind": "fusion",
-        "command": without_password(
-            run_record.command_line("run_fusion.py", sys.argv[1:] if arguments is None else arguments), options.study
-        ),
+        **asked(options, sys.argv[1:] if arguments is None else arguments),
         "started": started,
         "seed": options.seed,
         "versions": run_record.versions("torch", "numpy", "optuna", "scikit-learn"),
-        "configuration": {
-            name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()
-        }
-        | {"study": without_password(options.study, options.study)},
         **describe(corpus, labels, outcome.entries, outcome.written, group=options.group, variants=variants),
         "timings": {"search_seconds": round(seconds, 2), "resumed_draws": laboratory.resumed},
     }
@@ -93,6 +86,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             if getattr(options, name) not in (value, parser.get_default(name)):
                 parser.error(f"--as-released sets --{name} to {value}, not {getattr(options, name)}: give one")
         vars(options).update(AS_RELEASED)
+    options.study = options.study or str(options.runs.parent / JOURNAL)
     if options.nested and options.folds < 3:
         parser.error(f"cv-nested needs three folds, got --folds {options.folds}: use more, or --no-nested")
     variants = dict(options.also)
@@ -102,10 +96,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def without_password(text: str | None, study: str | None) -> str | None:
-    """`text`, which may name the storage `study`, as others may read it: runs are handed on, with what they record."""
-    password = urlsplit(study or "").password
-    return text.replace(f":{password}@", ":***@") if text and password else text
+def asked(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    """What result.json says of the command."""
+    from fusion.study import without_password
+
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    return {
+        "command": without_password(run_record.command_line("run_fusion.py", arguments), options.study),
+        "configuration": values | {"study": without_password(options.study, options.study)},
+    }
 
 
 def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
@@ -234,7 +233,7 @@ def equip(
         problem,
         corpus.clips,
         draw(problem.material.model, options.sampler, options.trials, options.seed),
-        open_storage(options.study or str(options.runs.parent / JOURNAL)),
+        open_storage(options.study),
         nested=options.nested,
         repeats=options.repeats,
         variants=variants,
