@@ -20,7 +20,9 @@ from fusion.training import Material, Network, from_module, predict, to_module
 from mertools.errors import InputError
 from mertools.predictions import Predictions
 
-SCHEMA = "1"
+SCHEMA = 1
+ABOUT = "mertools-networks"
+"""The one text in the file beside its tensors: with several, safetensors would write them in any order."""
 MEAN, FACTOR, OFFSET = "scaling.mean", "scaling.factor", "offset"
 ORIGIN = ("encoder", "source", "revision", "recipe", "level")
 """What features must share with those that the networks were trained on."""
@@ -84,6 +86,7 @@ def save_networks(
         extra = {MEAN: network.scaling.mean, FACTOR: network.scaling.factor, OFFSET: network.offset}
         tensors |= {f"fold{fold}.{name}": value.contiguous().cpu() for name, value in (state | extra).items()}
     about = {
+        "schema": SCHEMA,
         "model": next(name for name, model in MODELS.items() if model is material.model),
         "hidden": networks[0].hidden,
         "folds": len(networks),
@@ -93,7 +96,7 @@ def save_networks(
             name: {what: str(getattr(one.provenance, what)) for what in ORIGIN} for name, one in inputs.items()
         },
     }
-    save_file(tensors, path, metadata={"schema": SCHEMA, "about": json.dumps(about, ensure_ascii=False)})
+    save_file(tensors, path, metadata={ABOUT: json.dumps(about, ensure_ascii=False)})
 
 
 def load_networks(path: Path) -> SavedNetworks:
@@ -106,10 +109,11 @@ def load_networks(path: Path) -> SavedNetworks:
         raise InputError(f"There are no networks {path}: its run did not finish, or kept none.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from None
-    if metadata.get("schema") != SCHEMA:
-        raise InputError(f"{path} has schema {metadata.get('schema')}, this version reads {SCHEMA}.")
     try:
-        return _saved(json.loads(metadata["about"]), tensors)
+        about = json.loads(metadata[ABOUT])
+        if about["schema"] != SCHEMA:
+            raise InputError(f"{path} has schema {about['schema']}, this version reads {SCHEMA}.")
+        return _saved(about, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} does not hold the networks of a run ({error}). Give a run's own file.") from None
 

@@ -14,7 +14,7 @@ from toy_problem import CONFIGURATION, LABELS, make_clips, make_problem
 
 from fusion.cross_validation import Problem, average
 from fusion.models import MODELS
-from fusion.networks import SCHEMA, load_networks, save_networks
+from fusion.networks import ABOUT, SCHEMA, load_networks, save_networks
 from fusion.training import Network, train
 from mertools.errors import InputError
 from mertools.predictions import Predictions
@@ -80,20 +80,28 @@ def test_features_of_another_dimension_are_refused(tmp_path: Path) -> None:
         load_networks(path).check(inputs)
 
 
-ABOUT = {"model": "attention", "hidden": 8, "folds": 1, "labels": ["x"], "origins": {}, "features": {}}
+WHOLE = {
+    "schema": SCHEMA,
+    "model": "attention",
+    "hidden": 8,
+    "folds": 1,
+    "labels": ["x"],
+    "origins": {},
+    "features": {},
+}
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, "has schema None, this version reads 1"),
-        ({"schema": "0"}, "has schema 0, this version reads 1"),
-        ({"schema": SCHEMA}, "does not hold the networks of a run"),
-        ({"schema": SCHEMA, "about": "{"}, "does not hold the networks of a run"),
-        ({"schema": SCHEMA, "about": "{}"}, "does not hold the networks of a run"),
-        ({"schema": SCHEMA, "about": "[]"}, "does not hold the networks of a run"),
-        ({"schema": SCHEMA, "about": json.dumps({**ABOUT, "model": "vit"})}, "does not hold the networks of a run"),
-        ({"schema": SCHEMA, "about": json.dumps(ABOUT)}, "does not hold the networks of a run"),
+        (None, "does not hold the networks of a run"),
+        ({ABOUT: json.dumps({**WHOLE, "schema": 0})}, "has schema 0, this version reads 1"),
+        ({"schema": "1"}, "does not hold the networks of a run"),
+        ({ABOUT: "{"}, "does not hold the networks of a run"),
+        ({ABOUT: "{}"}, "does not hold the networks of a run"),
+        ({ABOUT: "[]"}, "does not hold the networks of a run"),
+        ({ABOUT: json.dumps({**WHOLE, "model": "vit"})}, "does not hold the networks of a run"),
+        ({ABOUT: json.dumps(WHOLE)}, "does not hold the networks of a run"),
     ],
 )
 def test_files_by_others_are_refused(tmp_path: Path, metadata: dict | None, message: str) -> None:
