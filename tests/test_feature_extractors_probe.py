@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tiny_audio
 import tiny_text
+from tiny_checkpoints import source_of
 
 from feature_extractors.catalog import CATALOG
 from feature_extractors.probe import FACE_COUNTS, SOUND_SECONDS, faces, scenes, sound, write_probe
@@ -83,15 +84,8 @@ def test_every_encoder_has_a_fingerprint(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "funasr", tiny_audio.funasr())
-    if CATALOG[name].source.startswith(("package:", "pypi:")):
-        weights = []
-    elif name in tiny_audio.CHECKPOINTS:
-        weights = ["--weights", tiny_audio.CHECKPOINTS[name](tmp_path)]
-    elif CATALOG[name].modality == "video":
-        weights = ["--weights", tiny_sources[name]]
-    else:
-        pytest.importorskip("sentencepiece")
-        weights = ["--weights", f"path:{tiny_text.make_checkpoint(name, tmp_path / name)}"]
+    source = source_of(name, tmp_path, tiny_sources)
+    weights = ["--weights", source] if source else []
     with tiny_text.run_code_from(tmp_path / "modules"):
         assert dispatch(["features", "fingerprint", name, "--device", "cpu", "--trust-remote-code", *weights]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.split("\n\n")[1].splitlines()[1:]]
