@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -38,6 +38,9 @@ DEFAULT_FRAME_RATE = Fraction(25)
 
 LONGEST_GAP_SECONDS = 10.0
 """A pause in the sound's time stamps up to this is silence; a longer one is a broken time stamp."""
+
+RUN_UP_SECONDS = 0.2
+"""What is decoded before and after a part of a sound: more than codecs and resamplers look around."""
 
 SHORTFALL = 0.05, 0.25
 """A stream that ends earlier than its header promises by more than this share and these seconds is cut off."""
@@ -177,6 +180,52 @@ def _read_audio(path: Path, sample_rate: int) -> Sound:
             raise UnreadableMedia(f"no sound can be decoded from {path.name}{damage.why}")
         shortfall = _shortfall(stream, "sound", len(samples) / sample_rate - (_start(stream) - origin))
         return Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+
+
+def read_audio_part(path: Path, begin_seconds: float, seconds: float, sample_rate: int = SAMPLE_RATE) -> Sound:
+    """`seconds` of a file's sound from `begin_seconds` on, as `read_audio` gives it; less where it ends before.
+
+    What lies before is skipped by the container's index, not decoded: for a crop of a long recording. Raises
+    MissingMedium for a file without an audio stream, UnreadableMedia for one that cannot be opened.
+    """
+    import av
+
+    with _opened(path) as container:
+        stream = _stream(container, "audio", path)
+        origin = _clip_start(container)
+        # A little earlier: the first frame after a jump is decoded without the one it overlaps with.
+        jump = max(begin_seconds - RUN_UP_SECONDS, 0.0)
+        with suppress(av.FFmpegError):
+            # A file without an index is decoded from its beginning.
+            container.seek(int((origin + jump) / stream.time_base), stream=stream)
+        damage, mixer, first = _Damage(), _Mixer(sample_rate), None
+        for frame in _decoded(container, stream, damage):
+            time = 0.0 if frame.time is None else frame.time - origin
+            first = time if first is None else first
+            if time >= begin_seconds + seconds + RUN_UP_SECONDS:
+                break
+            mixer.add(frame, time - first)
+        begin = round((begin_seconds - (first or 0.0)) * sample_rate)
+        samples = mixer.finish()[max(begin, 0) : max(begin, 0) + round(seconds * sample_rate)]
+        return Sound(samples, sample_rate, _joined(damage.lines))
+
+
+def sound_seconds(path: Path) -> float:
+    """How long a file's sound is by its header, which may promise too much; decoded only where that says nothing.
+
+    Raises what `read_audio` does.
+    """
+    with _opened(path) as container:
+        stream = _stream(container, "audio", path)
+        if stream.duration:
+            return float(stream.duration * stream.time_base) + _start(stream) - _clip_start(container)
+    return read_audio(path).duration_seconds
+
+
+def check_video(path: Path) -> None:
+    """Raises MissingMedium for a file without a video stream, UnreadableMedia for one that cannot be opened."""
+    with _opened(path) as container:
+        _stream(container, "video", path)
 
 
 class _Mixer:
