@@ -6,7 +6,8 @@ sound and frames of one clip share one clock, whatever the file's own clock says
 Files are opened for local reading only: a playlist that poses as a clip cannot make a run fetch anything from a
 network. Each stream is decoded on one thread, because extraction works on several clips at once.
 
-Inside `decoding_once` whoever asks for the same medium of the same file again gets what was decoded before.
+Inside `decoding_once` whoever asks for the same medium of the same file again gets what was decoded before. Inside
+`altered` sound and pictures are changed on their way to the reader, who need not know of it.
 """
 
 from __future__ import annotations
@@ -139,6 +140,30 @@ def decoding_once() -> Iterator[None]:
         _kept.reset(token)
 
 
+@dataclass(frozen=True)
+class _Alteration:
+    sound: Callable[[Sound], Sound]
+    picture: Callable[[np.ndarray], np.ndarray]
+
+
+_alteration: ContextVar[_Alteration | None] = ContextVar("alteration", default=None)
+"""What `altered` does to what is read; None outside."""
+
+
+@contextmanager
+def altered(sound: Callable[[Sound], Sound], picture: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
+    """While this lasts, `read_audio` gives `sound` of what it read in this thread, and frames are `picture` of theirs.
+
+    `picture` gets upright images (H, W, 3) uint8 RGB, which it leaves as they are, and gives others of that size. For
+    one clip: `decoding_once` inside it shares what was altered. Parts of a sound (`read_audio_part`) are left alone.
+    """
+    token = _alteration.set(_Alteration(sound, picture))
+    try:
+        yield
+    finally:
+        _alteration.reset(token)
+
+
 def once(key: Hashable, make: Callable[[], T]) -> T:
     """What `make` gives; inside `decoding_once` it is made at the first call with `key` and kept."""
     kept = _kept.get()
@@ -179,7 +204,9 @@ def _read_audio(path: Path, sample_rate: int) -> Sound:
         if not len(samples):
             raise UnreadableMedia(f"no sound can be decoded from {path.name}{damage.why}")
         shortfall = _shortfall(stream, "sound", len(samples) / sample_rate - (_start(stream) - origin))
-        return Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+        sound = Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+    alteration = _alteration.get()
+    return sound if alteration is None else alteration.sound(sound)
 
 
 def read_audio_part(path: Path, begin_seconds: float, seconds: float, sample_rate: int = SAMPLE_RATE) -> Sound:
@@ -337,7 +364,9 @@ class FrameStream:
                 f"frames of {self.path.name} cannot be converted from {frame.format.name} to RGB: {error.strerror}"
             ) from error
         turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        image = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        alteration = _alteration.get()
+        return image if alteration is None else alteration.picture(image)
 
 
 @dataclass(frozen=True)
