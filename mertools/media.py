@@ -629,6 +629,29 @@ def write_clip(
         temporary.unlink(missing_ok=True)
 
 
+def write_sound(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+    """Write a FLAC file of `samples` (N,), float mono, clipped to [-1, 1], in 16 bits.
+
+    The file appears under its name when it is complete; the same input gives the same bytes.
+    """
+    import av
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    whole = np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype(np.int16)
+    try:
+        with av.open(f"file:{temporary.absolute()}", "w", format="flac", options={"fflags": "+bitexact"}) as container:
+            stream = container.add_stream("flac", rate=sample_rate, layout="mono", options={"flags": "+bitexact"})
+            stream.format = "s16"
+            for start in range(0, len(whole), 4096):
+                frame = av.AudioFrame.from_ndarray(whole[None, start : start + 4096], format="s16", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _encode(
     container: OutputContainer,
     frames: Iterable[np.ndarray],
