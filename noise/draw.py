@@ -60,7 +60,7 @@ def draw(clip: Clip, recordings: Recordings, seed: int, continuous: bool = False
     else:
         taken = {talker(clip)}
         for _ in range(recordings.voices):
-            voices.append(_draw_voice(rng, recordings, taken, seconds, remarks))
+            voices.append(draw_voice(rng, recordings, taken, seconds, remarks))
     try:
         if clip.video is None:
             raise MissingMedium("no video")
@@ -71,10 +71,13 @@ def draw(clip: Clip, recordings: Recordings, seed: int, continuous: bool = False
     return Drawn(ClipNoise(snr_db, tuple(voices), factor), tuple(dict.fromkeys(remarks)))
 
 
-def _draw_voice(
+def draw_voice(
     rng: np.random.Generator, recordings: Recordings, taken: set[str], seconds: float, remarks: list[str]
 ) -> Voice:
-    """Recordings for `seconds`, by nobody in `taken`, which is told who talks in them."""
+    """Recordings for `seconds` by nobody in `taken`, which is told who talks in them; `remarks`, which are passed over.
+
+    Raises InputError where TRIES recordings give no sound.
+    """
     drawn: list[tuple[str, float]] = []
     talkers: set[str] = set()
     for _ in range(TRIES):

@@ -31,6 +31,7 @@ from mertools.media import (
     read_frames,
     sound_seconds,
     write_clip,
+    write_sound,
 )
 
 RED, GREEN = (200, 30, 60), (30, 200, 60)
@@ -665,3 +666,15 @@ def test_which_streams_a_file_has(clip: Path, tmp_path: Path) -> None:
         check_video(sound)
     with pytest.raises(MissingMedium, match="no audio stream"):
         sound_seconds(remux(clip, tmp_path / "mute.mp4", ("video",)))
+
+
+def test_a_sound_without_pictures(tmp_path: Path) -> None:
+    """It is read as it was written, to one step of 16 bits; what is too loud is clipped."""
+    write_sound(tmp_path / "sound.flac", tone(1.2345))
+    sound = read_audio(tmp_path / "sound.flac")
+    assert sound.problem is None
+    np.testing.assert_allclose(sound.samples, tone(1.2345), atol=2**-14)
+    write_sound(tmp_path / "again.flac", tone(1.2345))
+    assert (tmp_path / "again.flac").read_bytes() == (tmp_path / "sound.flac").read_bytes()
+    write_sound(tmp_path / "loud.flac", 10 * tone(1))
+    assert np.abs(read_audio(tmp_path / "loud.flac").samples).max() <= 1.0

@@ -78,6 +78,18 @@ def test_the_ratio_survives_the_file(rate: int, layout: str, tmp_path: Path) -> 
         assert projected_snr_db(decoded, speech, noise) == pytest.approx(snr_db, abs=CODING_ERROR_DB)
 
 
+def test_the_ratio_survives_the_file_on_recordings(media_folder: Path, tmp_path: Path) -> None:
+    noises = sorted((media_folder / "speech").glob("*.wav"))
+    for number, path in enumerate(sorted((media_folder / "ravdess").glob("*.flac"))[::60]):
+        speech, noise = read_audio(path).samples, read_audio(noises[number % len(noises)]).samples
+        noise = np.resize(noise, len(speech))
+        for snr_db in (5, 10):
+            mixture, _ = mix_at_snr(speech, noise, snr_db)
+            write_clip(tmp_path / "noisy.mp4", [np.zeros((16, 16, 3), np.uint8)] * 75, 25, mixture)
+            found = projected_snr_db(read_audio(tmp_path / "noisy.mp4").samples, speech, noise)
+            assert found == pytest.approx(snr_db, abs=CODING_ERROR_DB), path.name
+
+
 def projected_snr_db(decoded: np.ndarray, speech: np.ndarray, noise: np.ndarray) -> float:
     """The ratio of speech to noise in `decoded`, aligned with them and projected on both."""
     count = 2 * len(speech)

@@ -129,7 +129,8 @@ def test_which_folder_is_musans_speech(folder: Path, tmp_path: Path) -> None:
         musan(tmp_path / "absent", "speech")
 
 
-def test_a_folder_of_silence_ends_the_run(clips: list[Clip], tmp_path: Path) -> None:
+def test_a_folder_of_silence_ends_the_run(clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noise.draw.TRIES", 20)
     write_wav(tmp_path / "silent.wav", np.zeros(SAMPLE_RATE))
     with pytest.raises(InputError, match="is silent from"):
         draw_all(clips, musan(tmp_path, "speech"), 0, False, workers=0)
