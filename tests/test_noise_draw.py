@@ -114,6 +114,17 @@ def test_voices_of_a_babble_are_several_people_equally_loud(tmp_path: Path) -> N
     np.testing.assert_allclose(mixed, sum(one / rms(one) for one in each), rtol=1e-6, atol=1e-6)
 
 
+def test_a_long_clip_does_not_use_up_the_others(tmp_path: Path) -> None:
+    """Three voices of three people for a clip that is ten times as long as what any of them says."""
+    people = [Clip(n, audio=write_wav(tmp_path / f"{n}.wav", buzz(0.1, 90 + ord(n))), speaker=n) for n in "bcd"]
+    long = Clip("a", audio=write_wav(tmp_path / "a.wav", buzz(1, 150)), speaker="a")
+    recordings = babble([long, *people], tmp_path)
+    for seed in range(20):
+        voices = draw(long, recordings, seed).noise.voices
+        assert len(voices) == 3 and all(len(voice) >= 10 for voice in voices)
+        assert "a.wav" not in {piece.file for voice in voices for piece in voice}
+
+
 def test_which_folder_is_musans_speech(folder: Path, tmp_path: Path) -> None:
     assert musan(folder, "speech") == musan(folder / "speech", "speech")
     assert [recording.file for recording in musan(folder, "music").files] == ["song.wav"]
