@@ -10,11 +10,22 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from feature_extractors.encoder import Encoder
-from feature_extractors.runner import Preparation, Progress, Tally, Task, default_workers, loaded, store, together
+from feature_extractors.runner import (
+    Preparation,
+    Progress,
+    Tally,
+    Task,
+    default_workers,
+    loaded,
+    store,
+    together,
+    under_noise,
+)
 from mertools.clip import Clip
 from mertools.clip_rows import FAILED
 from mertools.errors import InputError
 from mertools.feature_store import Provenance, Row
+from noise.corruption import Noise
 
 PROBED = 50
 """How many clips are tried, evenly spread over the corpus."""
@@ -66,6 +77,7 @@ def forecast(
     workers: int | None = None,
     device: str = "auto",
     batch_size: int = 32,
+    noise: Noise | None = None,
     progress: Progress = lambda done, total, failed: None,
 ) -> Forecast:
     """Prepare and encode PROBED of `clips` and reckon from their time and size what all would take.
@@ -75,6 +87,7 @@ def forecast(
     """
     if not clips:
         raise InputError("There are no clips to plan for.")
+    clips = under_noise(clips, noise)
     for encoder in encoders:
         encoder.check(clips)
     count = default_workers() if workers is None else workers
@@ -86,7 +99,7 @@ def forecast(
     seconds = 0.0
     for group in groups:
         by_name = {encoder.name: encoder for encoder in group}
-        tasks = [Task(clip, tuple(by_name)) for clip in probe]
+        tasks = [Task(clip, tuple(by_name), noise and noise.of(clip)) for clip in probe]
         with Preparation(by_name, min(count, len(tasks))) as preparation, loaded(by_name, device, batch_size) as models:
             # Libraries load, and files come from a slow disk, at the first clip of each process.
             warm_up = list(preparation.run(tasks[: max(1, count)]))

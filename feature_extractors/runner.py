@@ -37,6 +37,7 @@ from mertools.clip_rows import FAILED, MISSING, OK, Head
 from mertools.errors import InputError
 from mertools.feature_store import FRAME, UNDECIDED, FeatureWriter, Provenance, Row, non_finite, read_heads
 from mertools.media import MissingMedium, UnreadableMedia, decoding_once
+from noise.corruption import Corruption, Noise, uncropped
 
 BLOCK = 64
 """Clips that share a shard: consecutive ones of the manifest."""
@@ -48,6 +49,9 @@ TIME_LIMIT_SECONDS = 300.0
 """A worker process that prepares one clip for one feature for longer is taken to hang."""
 
 WORKER_DIED = "the process that read the clip died (out of memory, or a crash inside a media library)"
+
+NOISY = ("audio", "video")
+"""Modalities that noise changes; the subtitle of a noisy clip is the clip's."""
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 """Environment variables in which torch, NumPy and OpenCV look up how many threads to start."""
@@ -71,10 +75,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task:
-    """One clip, and the features that it still lacks."""
+    """One clip, the features that it still lacks, and what is done to it while it is read: nothing, or noise."""
 
     clip: Clip
     features: tuple[str, ...]
+    corruption: Corruption | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,7 @@ def extract(
     batch_size: int = 32,
     limit: int | None = None,
     part: Part = Part(),
+    noise: Noise | None = None,
     time_limit: float = TIME_LIMIT_SECONDS,
     engine: Engine | None = None,
     progress: Progress = lambda done, total, failed: None,
@@ -157,14 +163,16 @@ def extract(
     """Write `<folder>/<feature>.h5` for every encoder and say what became of the clips.
 
     `clips` are the whole corpus; `limit` restricts the work to the first so many, `part` to a part of those. Clips that
-    are stored already with the same media are not touched. `dtype` is the type on disk. `workers` processes prepare
-    clips, by default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after
-    `time_limit` seconds. `engine` does the work elsewhere than on this machine.
+    are stored already with the same media are not touched. `noise` makes clips noisy while they are read, and the files
+    of sound and picture say which noise it was. `dtype` is the type on disk. `workers` processes prepare clips, by
+    default one a core; 0 or 1 prepares them in this process, where nothing can end a clip that hangs after `time_limit`
+    seconds. `engine` does the work elsewhere than on this machine.
 
     Raises InputError where a file belongs to another recipe or another process, where clips would be added to it that
-    are computed in another type than its own, where a model cannot be loaded, and what `Encoder.check` raises.
+    are computed in another type than its own, where the noise recipe lacks clips, where a model cannot be loaded, and
+    what `Encoder.check` raises.
     """
-    asked = part.of(clips[:limit])
+    asked = under_noise(part.of(clips[:limit]), noise)
     for encoder in encoders:
         encoder.check(asked)
     engine, means = engine or run_here, Means(workers, device, batch_size, time_limit)
@@ -173,7 +181,12 @@ def extract(
             encoder.name: stack.enter_context(
                 FeatureWriter(
                     folder / f"{encoder.name}.h5",
-                    replace(encoder.provenance(level), dtype=dtype, compute_dtype=UNDECIDED),
+                    replace(
+                        encoder.provenance(level),
+                        dtype=dtype,
+                        compute_dtype=UNDECIDED,
+                        noise=noise.fingerprint if noise and encoder.modality in NOISY else "",
+                    ),
                 )
             )
             for encoder in encoders
@@ -181,7 +194,7 @@ def extract(
         for writer in writers.values():
             _refuse_to_shrink(writer, asked)
         groups = together(encoders)
-        plans = [_plan(asked, group, writers) for group in groups]
+        plans = [_plan(asked, group, writers, noise) for group in groups]
         lacking = {feature for blocks in plans for block in blocks for task in block for feature in task.features}
         for encoder in encoders:
             if encoder.name in lacking:
@@ -195,6 +208,14 @@ def extract(
             for encoder in group:
                 writers[encoder.name].pack([clip.name for clip in asked])
         return [_outcome(encoder.name, writers[encoder.name].path, asked) for encoder in encoders]
+
+
+def under_noise(clips: Sequence[Clip], noise: Noise | None) -> list[Clip]:
+    """`clips` as they are read under `noise`, if any. Raises InputError where its recipe lacks one of them."""
+    if noise is None:
+        return list(clips)
+    noise.check(clips)
+    return uncropped(clips)
 
 
 def together(encoders: Sequence[Encoder]) -> list[list[Encoder]]:
@@ -228,7 +249,9 @@ def _blocks(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
     return [clips[begin : begin + BLOCK] for begin in range(0, len(clips), BLOCK)]
 
 
-def _plan(clips: Sequence[Clip], encoders: Sequence[Encoder], writers: Mapping[str, FeatureWriter]) -> list[list[Task]]:
+def _plan(
+    clips: Sequence[Clip], encoders: Sequence[Encoder], writers: Mapping[str, FeatureWriter], noise: Noise | None
+) -> list[list[Task]]:
     """The unfinished clips of each block of the manifest; blocks without any are left out."""
     finished = {encoder.name: writers[encoder.name].finished() for encoder in encoders}
     blocks = []
@@ -238,7 +261,7 @@ def _plan(clips: Sequence[Clip], encoders: Sequence[Encoder], writers: Mapping[s
             keys: dict[str, str] = {}
             lacking = tuple(e.name for e in encoders if not _is_finished(clip, e, finished[e.name], keys))
             if lacking:
-                tasks.append(Task(clip, lacking))
+                tasks.append(Task(clip, lacking, noise and noise.of(clip)))
         if tasks:
             blocks.append(tasks)
     return blocks
@@ -546,7 +569,7 @@ class Preparation:
         self._start_one()
         for task in tasks:
             for feature in task.features:
-                alone = Task(task.clip, (feature,))
+                alone = replace(task, features=(feature,))
                 begin = time.monotonic()
                 try:
                     result = _result(alone, self._submit(alone))
@@ -594,12 +617,16 @@ class Preparation:
 def prepare(task: Task, encoders: Mapping[str, Encoder], time_limit: float | None = None) -> dict[str, Prepared]:
     """What each feature of `task` needs from its clip; never raises.
 
-    Features of one modality share what is decoded. With `time_limit` this process ends where one takes longer.
+    Features of one modality share what is decoded, and corrupted. With `time_limit` this process ends where one takes
+    longer.
     """
     prepared = {}
     for modality in dict.fromkeys(encoders[feature].modality for feature in task.features):
         features = [feature for feature in task.features if encoders[feature].modality == modality]
-        with decoding_once() if len(features) > 1 else nullcontext():
+        with (
+            task.corruption.applied() if task.corruption else nullcontext(),
+            decoding_once() if len(features) > 1 else nullcontext(),
+        ):
             for feature in features:
                 with _ending_after(time_limit):
                     prepared[feature] = _prepare(task.clip, encoders[feature])

@@ -22,6 +22,8 @@ VERBS = {
     "data transcribe": ("mertools.commands.data_transcribe", "write down what is said in clips without a subtitle"),
     "data validate": ("mertools.commands.data_validate", "what is wrong with the clips of a corpus, clip by clip"),
     "data faces": ("mertools.commands.data_faces", "find and crop faces once, for all visual encoders"),
+    "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
+    "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),

@@ -6,14 +6,15 @@ sound and frames of one clip share one clock, whatever the file's own clock says
 Files are opened for local reading only: a playlist that poses as a clip cannot make a run fetch anything from a
 network. Each stream is decoded on one thread, because extraction works on several clips at once.
 
-Inside `decoding_once` whoever asks for the same medium of the same file again gets what was decoded before.
+Inside `decoding_once` whoever asks for the same medium of the same file again gets what was decoded before. Inside
+`altered` sound and pictures are changed on their way to the reader, who need not know of it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -38,6 +39,9 @@ DEFAULT_FRAME_RATE = Fraction(25)
 
 LONGEST_GAP_SECONDS = 10.0
 """A pause in the sound's time stamps up to this is silence; a longer one is a broken time stamp."""
+
+RUN_UP_SECONDS = 0.2
+"""What is decoded before and after a part of a sound: more than codecs and resamplers look around."""
 
 SHORTFALL = 0.05, 0.25
 """A stream that ends earlier than its header promises by more than this share and these seconds is cut off."""
@@ -136,6 +140,30 @@ def decoding_once() -> Iterator[None]:
         _kept.reset(token)
 
 
+@dataclass(frozen=True)
+class _Alteration:
+    sound: Callable[[Sound], Sound]
+    picture: Callable[[np.ndarray], np.ndarray]
+
+
+_alteration: ContextVar[_Alteration | None] = ContextVar("alteration", default=None)
+"""What `altered` does to what is read; None outside."""
+
+
+@contextmanager
+def altered(sound: Callable[[Sound], Sound], picture: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
+    """While this lasts, `read_audio` gives `sound` of what it read in this thread, and frames are `picture` of theirs.
+
+    `picture` gets upright images (H, W, 3) uint8 RGB, which it leaves as they are, and gives others of that size. For
+    one clip: `decoding_once` inside it shares what was altered. Parts of a sound (`read_audio_part`) are left alone.
+    """
+    token = _alteration.set(_Alteration(sound, picture))
+    try:
+        yield
+    finally:
+        _alteration.reset(token)
+
+
 def once(key: Hashable, make: Callable[[], T]) -> T:
     """What `make` gives; inside `decoding_once` it is made at the first call with `key` and kept."""
     kept = _kept.get()
@@ -176,7 +204,55 @@ def _read_audio(path: Path, sample_rate: int) -> Sound:
         if not len(samples):
             raise UnreadableMedia(f"no sound can be decoded from {path.name}{damage.why}")
         shortfall = _shortfall(stream, "sound", len(samples) / sample_rate - (_start(stream) - origin))
-        return Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+        sound = Sound(samples, sample_rate, _joined([*damage.lines, *shortfall]))
+    alteration = _alteration.get()
+    return sound if alteration is None else alteration.sound(sound)
+
+
+def read_audio_part(path: Path, begin_seconds: float, seconds: float, sample_rate: int = SAMPLE_RATE) -> Sound:
+    """`seconds` of a file's sound from `begin_seconds` on, as `read_audio` gives it; less where it ends before.
+
+    What lies before is skipped by the container's index, not decoded: for a crop of a long recording. Raises
+    MissingMedium for a file without an audio stream, UnreadableMedia for one that cannot be opened.
+    """
+    import av
+
+    with _opened(path) as container:
+        stream = _stream(container, "audio", path)
+        origin = _clip_start(container)
+        # A little earlier: the first frame after a jump is decoded without the one it overlaps with.
+        jump = max(begin_seconds - RUN_UP_SECONDS, 0.0)
+        with suppress(av.FFmpegError):
+            # A file without an index is decoded from its beginning.
+            container.seek(int((origin + jump) / stream.time_base), stream=stream)
+        damage, mixer, first = _Damage(), _Mixer(sample_rate), None
+        for frame in _decoded(container, stream, damage):
+            time = 0.0 if frame.time is None else frame.time - origin
+            first = time if first is None else first
+            if time >= begin_seconds + seconds + RUN_UP_SECONDS:
+                break
+            mixer.add(frame, time - first)
+        begin = round((begin_seconds - (first or 0.0)) * sample_rate)
+        samples = mixer.finish()[max(begin, 0) : max(begin, 0) + round(seconds * sample_rate)]
+        return Sound(samples, sample_rate, _joined(damage.lines))
+
+
+def sound_seconds(path: Path) -> float:
+    """How long a file's sound is by its header, which may promise too much; decoded only where that says nothing.
+
+    Raises what `read_audio` does.
+    """
+    with _opened(path) as container:
+        stream = _stream(container, "audio", path)
+        if stream.duration:
+            return float(stream.duration * stream.time_base) + _start(stream) - _clip_start(container)
+    return read_audio(path).duration_seconds
+
+
+def check_video(path: Path) -> None:
+    """Raises MissingMedium for a file without a video stream, UnreadableMedia for one that cannot be opened."""
+    with _opened(path) as container:
+        _stream(container, "video", path)
 
 
 class _Mixer:
@@ -288,7 +364,9 @@ class FrameStream:
                 f"frames of {self.path.name} cannot be converted from {frame.format.name} to RGB: {error.strerror}"
             ) from error
         turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        image = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        alteration = _alteration.get()
+        return image if alteration is None else alteration.picture(image)
 
 
 @dataclass(frozen=True)
@@ -546,6 +624,29 @@ def write_clip(
         # +bitexact leaves out dates and library versions.
         with av.open(f"file:{temporary.absolute()}", "w", format="mp4", options={"fflags": "+bitexact"}) as container:
             _encode(container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_sound(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+    """Write a FLAC file of `samples` (N,), float mono, clipped to [-1, 1], in 16 bits.
+
+    The file appears under its name when it is complete; the same input gives the same bytes.
+    """
+    import av
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    whole = np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype(np.int16)
+    try:
+        with av.open(f"file:{temporary.absolute()}", "w", format="flac", options={"fflags": "+bitexact"}) as container:
+            stream = container.add_stream("flac", rate=sample_rate, layout="mono", options={"flags": "+bitexact"})
+            stream.format = "s16"
+            for start in range(0, len(whole), 4096):
+                frame = av.AudioFrame.from_ndarray(whole[None, start : start + 4096], format="s16", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -22,12 +22,16 @@ from mertools.media import (
     FrameStream,
     MissingMedium,
     UnreadableMedia,
+    check_video,
     decoding_once,
     evenly,
     every,
     read_audio,
+    read_audio_part,
     read_frames,
+    sound_seconds,
     write_clip,
+    write_sound,
 )
 
 RED, GREEN = (200, 30, 60), (30, 200, 60)
@@ -621,3 +625,56 @@ def test_real_clips(media_folder: Path) -> None:
         assert sound.problem is None
         assert len(frames.images) == 4
         assert sound.duration_seconds > frames.times[-1]
+
+
+@pytest.mark.parametrize(("rate", "layout"), [(SAMPLE_RATE, "mono"), (44_100, "stereo")])
+def test_a_part_of_a_sound_is_what_stands_there(rate: int, layout: str, tmp_path: Path) -> None:
+    """From the beginning, the middle and the end; a part that reaches beyond the end is shorter."""
+    noise = np.convolve(np.random.default_rng(0).normal(size=rate * 3), np.hanning(rate // 200), "same") / 100
+    write_pcm(tmp_path / "noise.wav", np.repeat(noise, 2 if layout == "stereo" else 1), rate, layout)
+    whole = read_audio(tmp_path / "noise.wav").samples
+    assert sound_seconds(tmp_path / "noise.wav") == pytest.approx(3)
+    for begin, seconds, expected in ((0, 0.5, 0.5), (1.25, 1, 1), (2.9, 1, 0.1), (5, 1, 0)):
+        part = read_audio_part(tmp_path / "noise.wav", begin, seconds).samples
+        there = whole[round(begin * SAMPLE_RATE) :][: round(seconds * SAMPLE_RATE)]
+        assert len(there) == round(expected * SAMPLE_RATE) and abs(len(part) - len(there)) <= (rate != SAMPLE_RATE)
+        # A resampler that begins elsewhere begins at a fraction of a sample.
+        slack = 0 if rate == SAMPLE_RATE else 0.05 * np.abs(whole).max()
+        np.testing.assert_allclose(part[: len(there)], there[: len(part)], atol=slack)
+
+
+def write_pcm(path: Path, samples: np.ndarray, rate: int, layout: str) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray((samples * 2**15).astype(np.int16)[None], format="s16", layout=layout)
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_a_part_of_a_clips_sound(clip: Path) -> None:
+    whole, part = read_audio(clip).samples, read_audio_part(clip, 1.0, 0.5).samples
+    assert len(part) == SAMPLE_RATE // 2
+    np.testing.assert_allclose(part, whole[SAMPLE_RATE : SAMPLE_RATE + len(part)], atol=0.02)
+    assert sound_seconds(clip) == pytest.approx(2, abs=0.1)
+
+
+def test_which_streams_a_file_has(clip: Path, tmp_path: Path) -> None:
+    check_video(clip)
+    sound = remux(clip, tmp_path / "sound.mp4", ("audio",))
+    with pytest.raises(MissingMedium, match="no video stream"):
+        check_video(sound)
+    with pytest.raises(MissingMedium, match="no audio stream"):
+        sound_seconds(remux(clip, tmp_path / "mute.mp4", ("video",)))
+
+
+def test_a_sound_without_pictures(tmp_path: Path) -> None:
+    """It is read as it was written, to one step of 16 bits; what is too loud is clipped."""
+    write_sound(tmp_path / "sound.flac", tone(1.2345))
+    sound = read_audio(tmp_path / "sound.flac")
+    assert sound.problem is None
+    np.testing.assert_allclose(sound.samples, tone(1.2345), atol=2**-14)
+    write_sound(tmp_path / "again.flac", tone(1.2345))
+    assert (tmp_path / "again.flac").read_bytes() == (tmp_path / "sound.flac").read_bytes()
+    write_sound(tmp_path / "loud.flac", 10 * tone(1))
+    assert np.abs(read_audio(tmp_path / "loud.flac").samples).max() <= 1.0

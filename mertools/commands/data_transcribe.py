@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 import time
@@ -37,17 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_corpus_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="CSV", help="the manifest with subtitles")
     parser.add_argument("--overwrite", action="store_true", help="replace a manifest that is there already")
-    parser.add_argument("--language", choices=LANGUAGES, default=CHINESE, help="the language that is spoken")
-    parser.add_argument(
-        "--recogniser", choices=RECOGNISERS, help="which to use (default: funasr for Chinese, whisper for English)"
-    )
-    parser.add_argument(
-        "--model",
-        metavar="SOURCE",
-        help="the recogniser's model, such as hf:openai/whisper-medium or path:/folder; FunASR takes two, the second "
-        "for punctuation (default: hf:openai/whisper-large-v3, or FunASR's paraformer-zh,ct-punc)",
-    )
-    add_model_options(parser, batch_size=16, batch_help="clips the model hears at once")
+    add_recogniser_options(parser)
     add_reading_options(parser)
     options = parser.parse_args(arguments)
     corpus = read_manifest(options.data, options.media_root)
@@ -81,6 +72,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(f"{options.out}: {len(clips)} clips\n")
     sys.stdout.write(f"\nNext: {shlex.join(['mertools', 'data', 'validate', '--data', str(options.out), *root])}\n")
     return 0
+
+
+def add_recogniser_options(parser: argparse.ArgumentParser) -> None:
+    """`--language`, `--recogniser`, `--model` and how it runs: who writes down what is said."""
+    parser.add_argument("--language", choices=LANGUAGES, default=CHINESE, help="the language that is spoken")
+    parser.add_argument(
+        "--recogniser", choices=RECOGNISERS, help="which to use (default: funasr for Chinese, whisper for English)"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="SOURCE",
+        help="the recogniser's model, such as hf:openai/whisper-medium or path:/folder; FunASR takes two, the second "
+        "for punctuation (default: hf:openai/whisper-large-v3, or FunASR's paraformer-zh,ct-punc)",
+    )
+    add_model_options(parser, batch_size=16, batch_help="clips the model hears at once")
 
 
 def show(heard: Mapping[str, Heard], kept: int, seconds: float) -> None:

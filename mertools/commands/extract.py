@@ -25,6 +25,7 @@ from mertools.commands.command_line import (
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
+from noise.corruption import load_noise
 
 if TYPE_CHECKING:
     from feature_extractors.forecast import Forecast
@@ -40,6 +41,7 @@ EXAMPLES = """\
   python extract.py --feature hubert-large clip-large --plan
   python extract.py --feature hubert-large --shard 1/4      # on the first of four machines; then:
   mertools features merge --help
+  python extract.py --feature egemaps --noise recipe.jsonl --speech musan/speech --out features-noisy
   python extract.py --feature hubert-large --ray auto       # on the Ray cluster of this machine"""
 
 
@@ -123,6 +125,15 @@ def make_extract_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faces", type=Path, metavar="FILE", help="read faces from a file of `mertools data faces`, not from video"
     )
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        metavar="FILE",
+        help="make clips noisy while reading, by a recipe of `mertools noise draw`",
+    )
+    parser.add_argument(
+        "--speech", type=Path, metavar="DIR", help="where the recipe's recordings lie; not for babble of this corpus"
+    )
     parser.add_argument("--strict", action="store_true", help=f"exit with status {FAILED_STRICTLY} if any clip failed")
     return parser
 
@@ -134,9 +145,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plan and options.ray:
         parser.error("--plan tries clips on this machine: leave out --ray")
     cards = [card(name) for name in options.feature]
+    if options.faces and options.noise:
+        raise InputError("--faces names faces that were cut from clean video. Leave it out: --noise blurs the video.")
     if options.faces and (options.face_detector != "auto" or options.face_model):
         raise InputError("--faces names faces that are found already. Leave out --face-detector and --face-model.")
+    if options.speech and not options.noise:
+        raise InputError("--speech names the recordings of a noise recipe. Name the recipe too, with --noise.")
     corpus = read_manifest(options.data, options.media_root)
+    media_root = options.media_root or options.data.parent
+    noise = load_noise(options.noise, options.speech, media_root) if options.noise else None
 
     from feature_extractors.encoder import Settings, build
     from feature_extractors.forecast import forecast
@@ -156,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how = {name: getattr(options, name) for name in ("level", "dtype", "workers", "device", "batch_size")}
     if options.plan:
         with clip_progress("probing") as progress:
-            plan = forecast(part.of(corpus.clips[: options.limit]), encoders, **how, progress=progress)
+            plan = forecast(part.of(corpus.clips[: options.limit]), encoders, **how, noise=noise, progress=progress)
         show_plan(plan)
         return 0
     out = options.out / f"{part.number}-of-{part.count}" if options.shard else options.out
@@ -169,11 +186,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             **how,
             limit=options.limit,
             part=part,
+            noise=noise,
             time_limit=options.time_limit,
             engine=_cluster(options.ray) if options.ray else None,
             progress=progress,
         )
     show(outcomes, time.monotonic() - begin)
+    if noise:
+        sys.stdout.write(f"Noise recipe: {noise.fingerprint}\n")
+        if any(clip.faces for clip in corpus.clips):
+            sys.stdout.write("Ready face crops are of clean pictures and were left aside: faces come from the video.\n")
     if options.shard:
         sys.stdout.write("\nWhen all shards are there:\n")
         folders = [options.out / f"{number}-of-{part.count}" for number in range(1, part.count + 1)]

@@ -1,0 +1,112 @@
+"""`mertools noise draw`: which noise and which blur each clip gets."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mertools.commands.command_line import add_corpus_options, add_reading_options, make_parser
+from mertools.commands.display import clip_progress, print_table
+from mertools.commands.manifest_output import refuse_existing
+from mertools.corpus import read_manifest
+from mertools.errors import InputError
+from noise.blur import PYRAMID, WAYS
+from noise.recipe import CORPUS, MUSAN_KINDS, SPEECH, Recipe, write_recipe
+
+REMARKS_SHOWN = 20
+
+DESCRIPTION = """\
+Draw the noise of MER-NOISE for each clip: a speech-to-noise ratio of 5 to 10 dB, recordings of MUSAN's subset `speech`
+with offsets, and a factor of blur out of 1, 2 and 4. The same seed, recordings and name give a clip the same noise.
+Nothing is mixed yet: `extract.py --noise` does that while it reads, `mertools noise apply` writes noisy clips."""
+
+EXAMPLES = """\
+  mertools noise draw --data manifest.csv --speech musan/speech --seed 0 --out recipe.jsonl
+  mertools noise draw --data manifest.csv --speech corpus     # without MUSAN: babble of the corpus' other speakers"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, load, draw, write, tell; returns the exit status."""
+    options = make_draw_parser().parse_args(arguments)
+    corpus = read_manifest(options.data, options.media_root)
+    refuse_existing(options.out, options.overwrite)
+
+    from feature_extractors.runner import default_workers
+    from mertools.prepare.noise_drawing import draw_all
+    from noise.recordings import babble, musan
+
+    if options.speech != CORPUS:
+        recordings = musan(Path(options.speech), options.noise_kind)
+    elif options.noise_kind == SPEECH:
+        recordings = babble(corpus.clips, options.media_root or options.data.parent)
+    else:
+        raise InputError(f"--noise-kind {options.noise_kind} is a part of MUSAN. Leave it out with --speech {CORPUS}.")
+    if recordings.kind not in (SPEECH, CORPUS):
+        sys.stderr.write(
+            "warning: music and noise may convey emotion themselves, rain a sad one; the challenge takes speech alone "
+            "(MER2024, section 2.2)\n"
+        )
+    with clip_progress("drawing", "with remarks") as progress:
+        drawn = draw_all(
+            corpus.clips,
+            recordings,
+            options.seed,
+            options.continuous,
+            workers=default_workers() if options.workers is None else options.workers,
+            progress=progress,
+        )
+    noises = {name: one.noise for name, one in drawn.items()}
+    recipe = Recipe(options.seed, recordings.kind, options.blur_way, noises)
+    write_recipe(options.out, recipe)
+
+    remarks = [(name, remark) for name, one in drawn.items() for remark in one.remarks]
+    if remarks:
+        print_table(["clip", "remark"], remarks[:REMARKS_SHOWN])
+        more = f"and {len(remarks) - REMARKS_SHOWN} more\n" if len(remarks) > REMARKS_SHOWN else ""
+        sys.stdout.write(f"{more}\n")
+    if recordings.kind == CORPUS and not all(clip.speaker for clip in corpus.clips):
+        sys.stdout.write("Some clips name no speaker: the babble they get or give may be one's own voice.\n")
+    ratios = [noise.snr_db for noise in noises.values() if noise.snr_db is not None]
+    factors = Counter(noise.blur for noise in noises.values() if noise.blur is not None)
+    mean = f", on average {sum(ratios) / len(ratios):.2f} dB" if ratios else ""
+    blurs = ", ".join(f"{count} by {factor}" for factor, count in sorted(factors.items())) or "none"
+    sys.stdout.write(
+        f"{options.out}: {len(noises)} clips, {len(ratios)} with noise{mean}; blurred: {blurs}\n"
+        f"Fingerprint: {recipe.fingerprint}\n"
+    )
+    place = [] if recordings.kind == CORPUS else ["--speech", options.speech]
+    root = ["--media-root", str(options.media_root)] if options.media_root else []
+    command = ["python", "extract.py", "--data", str(options.data), *root, "--noise", str(options.out), *place]
+    sys.stdout.write(f"\nNext: {shlex.join([*command, '--out', 'features-noisy', '--feature', 'egemaps'])}\n")
+    return 0
+
+
+def make_draw_parser() -> argparse.ArgumentParser:
+    """The options of `mertools noise draw`."""
+    parser = make_parser("mertools noise draw", DESCRIPTION, EXAMPLES)
+    add_corpus_options(parser)
+    parser.add_argument(
+        "--speech",
+        required=True,
+        metavar="DIR",
+        help=f"MUSAN's folder `speech`, or `{CORPUS}` for the clips of the corpus' other speakers",
+    )
+    parser.add_argument(
+        "--noise-kind", choices=MUSAN_KINDS, default=SPEECH, help="MUSAN's subset; the challenge takes speech alone"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all draws")
+    parser.add_argument("--continuous", action="store_true", help="ratios between whole decibels too")
+    parser.add_argument(
+        "--blur-way",
+        choices=WAYS,
+        default=PYRAMID,
+        help="pyramid: Gaussian, as the challenge's code blurs; resize: scale down and up, as the paper words it",
+    )
+    parser.add_argument("--out", type=Path, default=Path("recipe.jsonl"), metavar="FILE", help="the recipe")
+    parser.add_argument("--overwrite", action="store_true", help="replace a recipe that is there already")
+    add_reading_options(parser)
+    return parser
