@@ -47,7 +47,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     write_wav(tmp_path / "voice.wav", voice(0.3))
     script = tmp_path / "run.py"

@@ -266,7 +266,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     for name, seed in (("a", 1), ("b", 2), ("c", 3)):
         write_clip(tmp_path / f"{name}.mp4", list(crops(8, 64, seed)), 25)
