@@ -23,6 +23,7 @@ from mertools.randomness import seed_for
 class Problem:
     """A fusion to be trained: one system's features for all clips, of which `train` are the training clips' rows.
 
+    `copies` are further features of the same names, of the training clips alone, that a network is trained on too.
     `folds` (len(train),) is the fold each training clip is held out in, `draw_folds` gives such folds for a seed. With
     `redrawn` every draw of a search has folds of its own, as in the released code.
     """
@@ -35,6 +36,7 @@ class Problem:
     training: Training
     seed: int
     redrawn: bool = False
+    copies: tuple[Mapping[str, Inputs], ...] = ()
 
     @property
     def fold_count(self) -> int:
@@ -51,21 +53,34 @@ class Problem:
 
     def only(self, names: Iterable[str]) -> Problem:
         """The same clips, folds and settings with the features `names` alone."""
-        return self._with({name: self.inputs[name] for name in names})
+        inputs = {name: self.inputs[name] for name in names}
+        copies = tuple({name: copy[name] for name in inputs} for copy in self.copies)
+        return self._with(inputs, copies)
 
     def reading(self, others: Mapping[str, Inputs]) -> Problem:
-        """The same with the features of the same names in `others`."""
-        return self._with({name: others[name] for name in self.inputs})
-
-    def _with(self, inputs: dict[str, Inputs]) -> Problem:
-        return self._of(inputs, Data.of(inputs, self.device))
+        """The same with the features of the same names in `others`, to be asked and not to be trained on."""
+        inputs = {name: others[name] for name in self.inputs}
+        return self._with(inputs, ())
 
     def without_clips(self) -> Problem:
         """The same without the features' values: enough to tell of it."""
-        return self._of(self.inputs, Data.without_clips(self.inputs, self.device))
+        data = Data.without_clips(self.inputs, self.device)
+        return replace(self, material=replace(self.material, data=data, copies=None))
 
-    def _of(self, inputs: dict[str, Inputs], data: Data) -> Problem:
-        return replace(self, inputs=inputs, material=replace(self.material, data=data))
+    def _with(self, inputs: dict[str, Inputs], copies: tuple[Mapping[str, Inputs], ...]) -> Problem:
+        data = Data.of(inputs, self.device, copies)
+        material = replace(self.material, data=data, copies=self._rows_of_copies(len(copies)))
+        return replace(self, inputs=inputs, copies=copies, material=material)
+
+    def _rows_of_copies(self, count: int) -> np.ndarray | None:
+        """Where the copies of each clip stand in the data, (N, count): all first ones below the clips, and so on."""
+        if not count:
+            return None
+        clips = len(self.material.targets)
+        # A clip that does not train has no copies; it stands in for them.
+        rows = np.arange(clips)[:, None].repeat(count, axis=1)
+        rows[self.train] = clips + np.arange(count * len(self.train)).reshape(count, -1).T
+        return rows
 
     def again(self, *names: str | int) -> Problem:
         """The same with another seed, and the folds of that seed."""

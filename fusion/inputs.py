@@ -49,11 +49,20 @@ class Data:
     present: Tensor
 
     @classmethod
-    def of(cls, inputs: Mapping[str, Inputs], device: str) -> Data:
-        """The features `inputs`, moved to `device`."""
-        values = np.concatenate([np.where(one.mask[:, None], one.values, 0) for one in inputs.values()], axis=1)
-        present = np.stack([one.mask for one in inputs.values()], axis=1)
-        return cls(_shapes(inputs), torch.from_numpy(values).to(device), torch.from_numpy(present).to(device))
+    def of(cls, inputs: Mapping[str, Inputs], device: str, copies: Sequence[Mapping[str, Inputs]] = ()) -> Data:
+        """The features `inputs`, moved to `device`; the rows of `copies`, of the same features, stand below theirs."""
+        shapes, blocks = _shapes(inputs), [inputs, *copies]
+        present = np.concatenate([np.stack([block[name].mask for name in shapes], axis=1) for block in blocks])
+        values = np.zeros((len(present), sum(shape.dim for shape in shapes.values())), dtype=np.float32)
+        columns = np.cumsum([0, *(shape.dim for shape in shapes.values())])
+        begin = 0
+        for block in blocks:
+            for place, name in enumerate(shapes):
+                one = block[name]
+                part = values[begin : begin + len(one.mask), columns[place] : columns[place + 1]]
+                np.copyto(part, one.values, where=one.mask[:, None])
+            begin += len(one.mask)
+        return cls(shapes, torch.from_numpy(values).to(device), torch.from_numpy(present).to(device))
 
     @classmethod
     def without_clips(cls, inputs: Mapping[str, Inputs], device: str) -> Data:
@@ -123,21 +132,10 @@ def load_variant(
 ) -> Variant:
     """Read the features `trained` once more, from `folder`, which may hold a part of the clips.
 
-    Raises InputError for features of another encoder, revision or dimension, and where no clip is in all of them.
+    Raises InputError for features of another encoder, source, revision or dimension, and where no clip is in all of
+    them.
     """
-    files = {feature: _read(folder, feature, extract) for feature in trained}
-    for feature, found in files.items():
-        for what in ("encoder", "source", "revision"):
-            expected, got = (getattr(one.provenance, what) for one in (trained[feature], found))
-            if expected != got:
-                raise InputError(
-                    f"--also {name}: feature {feature!r} in {folder} is of {what} {got}, the one in use of {expected}."
-                )
-        expected, got = trained[feature].values.shape[1], found.utterance.shape[1]
-        if expected != got:
-            raise InputError(
-                f"--also {name}: feature {feature!r} in {folder} has {got} dimensions, the one in use {expected}."
-            )
+    files = _read_again(f"--also {name}", folder, trained, extract)
     known = frozenset.intersection(*(frozenset(found.names) for found in files.values()))
     rows = [row for row, clip in enumerate(clips) if clip.name in known]
     if not rows:
@@ -150,6 +148,42 @@ def load_variant(
         values[rows], mask[rows] = part.values, part.mask
         inputs[feature] = Inputs(part.provenance, values, mask, part.failed)
     return Variant(name, inputs, frozenset(clips[row].name for row in rows))
+
+
+def load_copy(folder: Path, trained: Mapping[str, Inputs], clips: Sequence[Clip], extract: str) -> dict[str, Inputs]:
+    """Read the features `trained` of the training clips `clips` once more, from `folder`: noisy ones, to train on too.
+
+    Raises InputError for features of another encoder, source, revision or dimension, and where a clip lacks.
+    """
+    option = f"--train-also {folder}"
+    copy = {}
+    for feature, found in _read_again(option, folder, trained, extract).items():
+        try:
+            copy[feature] = _align(found, clips, extract.format(feature=feature))
+        except InputError as error:
+            raise InputError(f"{option}: {error}") from None
+    return copy
+
+
+def _read_again(option: str, folder: Path, trained: Mapping[str, Inputs], extract: str) -> dict[str, Features]:
+    """The files in `folder` of the features `trained`; `option` named the folder.
+
+    Raises InputError for features of another encoder, source, revision or dimension.
+    """
+    files = {feature: _read(folder, feature, extract) for feature in trained}
+    for feature, found in files.items():
+        for what in ("encoder", "source", "revision"):
+            expected, got = (getattr(one.provenance, what) for one in (trained[feature], found))
+            if expected != got:
+                raise InputError(
+                    f"{option}: feature {feature!r} in {folder} is of {what} {got}, the one in use of {expected}."
+                )
+        expected, got = trained[feature].values.shape[1], found.utterance.shape[1]
+        if expected != got:
+            raise InputError(
+                f"{option}: feature {feature!r} in {folder} has {got} dimensions, the one in use {expected}."
+            )
+    return files
 
 
 def load_inputs(folder: Path, names: Sequence[str], clips: Sequence[Clip], extract: str) -> dict[str, Inputs]:

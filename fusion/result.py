@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fusion.cross_validation import Problem
 from fusion.inputs import Inputs, Variant
 from fusion.ranking import Ranked
 from fusion.system import Answers, Run, System
@@ -46,7 +47,7 @@ def describe(
     """
     problem = written.problem
     fold_of_clip = {clip.name: int(fold) for clip, fold in zip(corpus.train, written.run.folds, strict=True)}
-    features = {name: one for entry in entries for name, one in entry.system.problem.inputs.items()}
+    features = {name: entry.system.problem for entry in entries for name in entry.system.problem.inputs}
     return {
         "device": problem.device,
         "labels": list(labels.names),
@@ -57,7 +58,7 @@ def describe(
             "splits": {split: _describe_split(corpus, split, labels) for split in corpus.splits},
         },
         "folds": {"count": problem.fold_count, "group": group, "fingerprint": fingerprint(fold_of_clip)},
-        "features": [_describe_feature(feature) for feature in features.values()],
+        "features": [_describe_feature(name, problem) for name, problem in features.items()],
         "rows": [_describe_entry(entry, entry.system is written, corpus, labels, variants) for entry in entries],
     }
 
@@ -92,13 +93,17 @@ def scores(system: System, corpus: Corpus, labels: LabelSet, variants: Sequence[
 
 
 def ranking_rows(ranking: Sequence[Ranked], entries: Sequence[Entry], labels: LabelSet) -> list[dict[str, Any]]:
-    """The rows of ranking.csv: what each feature reaches alone in the search's own folds, with its interval."""
+    """The rows of ranking.csv: what each feature reaches alone in the search's own folds, with its interval.
+
+    There is none where copies were trained on: the score that ranks is then a mean over the clips and their copies.
+    """
     alone = {entry.system.features[0]: entry.system for entry in entries if len(entry.system.features) == 1}
     rows = []
     for ranked in ranking:
         system = alone[ranked.feature]
         score = _cross_validated(system.run, system.run.answers, system, labels)["waf"]
-        rows.append({**asdict(ranked), "low": score.low, "high": score.high})
+        interval = {} if system.problem.copies else {"low": score.low, "high": score.high}
+        rows.append({**asdict(ranked), **interval})
     return rows
 
 
@@ -155,8 +160,9 @@ def _describe_split(corpus: Corpus, split: str, labels: LabelSet) -> dict[str, A
     return {"clips": len(clips), "classes": {name: counts[name] for name in labels.names if counts[name]}}
 
 
-def _describe_feature(feature: Inputs) -> dict[str, Any]:
-    provenance, ok = feature.provenance, int(feature.mask.sum())
+def _describe_feature(name: str, problem: Problem) -> dict[str, Any]:
+    feature = problem.inputs[name]
+    provenance = feature.provenance
     return {
         "name": provenance.feature,
         "modality": provenance.modality,
@@ -164,7 +170,16 @@ def _describe_feature(feature: Inputs) -> dict[str, Any]:
         "source": provenance.source,
         "revision": provenance.revision,
         "recipe": provenance.recipe,
-        "noise": provenance.noise,
+        **_describe_values(feature),
+        "copies": [_describe_values(copy[name]) for copy in problem.copies],
+    }
+
+
+def _describe_values(feature: Inputs) -> dict[str, Any]:
+    """Which noise they carry, and how many clips have them."""
+    ok = int(feature.mask.sum())
+    return {
+        "noise": feature.provenance.noise,
         "ok": ok,
         "missing": len(feature.mask) - ok - feature.failed,
         "failed": feature.failed,

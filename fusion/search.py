@@ -255,7 +255,8 @@ def _choose(
 def _study_name(problem: Problem, draws: Sequence[Configuration], plan: Plan) -> str:
     """The features, and a fingerprint of everything that decides about the values of the draws."""
     material, train = problem.material, problem.train
-    tensors = (material.data.values[train].cpu().numpy(), material.data.present[train].cpu().numpy())
+    rows = material.versions(train).T.flatten()
+    tensors = (material.data.values[rows].cpu().numpy(), material.data.present[rows].cpu().numpy())
     arrays = (*tensors, material.targets[train], problem.folds)
     decides = {
         "procedure": PROCEDURE,

@@ -61,6 +61,10 @@ class Training:
     `modality_dropout` is the probability that a training clip is shown without a modality (never without all);
     `class_weights` weighs classes in the loss by one over their frequency; `prior_adjustment` subtracts the
     logarithm of the training classes' frequencies from the logits of a trained network (Menon et al. 2021).
+
+    With `consistency` every clip is shown clean and as one of its copies at once. The loss is then the mean of both
+    cross-entropies, and so many times KL(p(y | clean) || p(y | copy)), with no gradient through the clean prediction
+    (Xie et al. 2020, "Unsupervised Data Augmentation for Consistency Training").
     """
 
     epochs: int = 100
@@ -68,6 +72,7 @@ class Training:
     modality_dropout: float = 0.0
     class_weights: bool = False
     prior_adjustment: bool = False
+    consistency: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,12 +115,21 @@ class Trained:
 
 @dataclass(frozen=True)
 class Material:
-    """What all members of a stack learn from: the model, all clips, and their classes (N,), -1 where unknown."""
+    """What all members of a stack learn from: the model, all clips, and their classes (N,), -1 where unknown.
+
+    The first N rows of `data` are the clips. `copies` (N, K) gives for each clip the rows that hold its noisy copies;
+    None where nothing is copied.
+    """
 
     model: type[FusionModel]
     data: Data
     targets: np.ndarray
     classes: int
+    copies: np.ndarray | None = None
+
+    def versions(self, clips: np.ndarray) -> np.ndarray:
+        """The rows of the data in which `clips` can be shown, (len(clips), 1 + K): as they are, then as copies."""
+        return clips[:, None] if self.copies is None else np.column_stack([clips, self.copies[clips]])
 
     def untrained(self, hidden: int) -> FusionModel:
         """A network with weights from torch's global generator."""
@@ -127,9 +141,12 @@ def train(
 ) -> list[Trained]:
     """Train `members`, which share hidden dimension, learning rate and batches an epoch, by Adam on cross-entropy.
 
-    The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code. `tick` is
-    told how many members have finished another epoch.
+    The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code; where
+    clips have copies, with the highest mean of the WAF on the clips and the WAF on each of their copies. `tick` is told
+    how many members have finished another epoch.
     """
+    if training.consistency and material.copies is None:
+        raise ValueError("consistency is between clips and their copies, and there are none")
     stack = _Stack(material, training, members)
     wafs = np.full(len(members), -1.0)
     epochs = np.zeros(len(members), dtype=np.int64)
@@ -164,7 +181,7 @@ class _Stack:
     """Members in training, side by side."""
 
     def __init__(self, material: Material, training: Training, members: Sequence[Member]) -> None:
-        self.material, self.members = material, members
+        self.material, self.members, self.consistency = material, members, training.consistency
         self.hidden = members[0].configuration.hidden
         device = material.data.values.device
         self.scalings = [
@@ -176,7 +193,7 @@ class _Stack:
         self.parameters = {name: value.to(device).requires_grad_() for name, value in initial.items()}
         rate = members[0].configuration.learning_rate
         self.optimiser = torch.optim.Adam(self.parameters.values(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
-        self.draws = [_Draws(member, training, self.forward.dropped, material.data) for member in members]
+        self.draws = [_Draws(member, training, self.forward.dropped, material) for member in members]
         counts = [np.bincount(material.targets[member.train], minlength=material.classes) for member in members]
         self.weights = torch.tensor(np.array([_class_weights(count, training) for count in counts]), device=device)
         self.offsets = torch.tensor(np.array([_offset(count, training) for count in counts]), device=device)
@@ -189,28 +206,46 @@ class _Stack:
         """Go through every member's training clips once, in batches of 32."""
         device = self.targets.device
         orders, counted = map(np.stack, zip(*(draw.order() for draw in self.draws), strict=True))
-        shuffled = torch.from_numpy(orders).to(device)
+        shown_as = np.stack([draw.shown_as(order) for draw, order in zip(self.draws, orders, strict=True)], axis=1)
+        shuffled, rows = torch.from_numpy(orders).to(device), torch.from_numpy(shown_as).to(device)
         # A row that fills up the last batch counts for nothing.
         weights = torch.from_numpy(counted).to(device) * self.weights.gather(1, self.targets[shuffled])
         for step in range(orders.shape[1] // BATCH_SIZE):
             part = slice(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)
             levels = torch.from_numpy(np.stack([draw.levels() for draw in self.draws])).to(device)
             keep = (levels >= self.threshold) * self.kept_factor
-            shown = [draw.shown(rows) for draw, rows in zip(self.draws, orders[:, part], strict=True)]
+            shown = [draw.shown(shown_as[:, place, part]) for place, draw in enumerate(self.draws)]
             shown = None if shown[0] is None else torch.from_numpy(np.stack(shown)).to(device)
-            rows = shuffled[:, part]
-            logits = self.forward(self.parameters, rows, keep, shown).logits
-            losses = functional.cross_entropy(
-                logits.flatten(0, 1), self.targets[rows].flatten(), reduction="none"
-            ).view(rows.shape)
+            logits = [self.forward(self.parameters, own, keep, shown).logits for own in rows[:, :, part]]
+            losses = self._losses(logits, self.targets[shuffled[:, part]])
             loss = (losses * weights[:, part]).sum(dim=1) / weights[:, part].sum(dim=1)
             self.optimiser.zero_grad()
             loss.sum().backward()
             self.optimiser.step()
 
+    def _losses(self, logits: Sequence[Tensor], targets: Tensor) -> Tensor:
+        """The loss of each clip, (S, B), by its `logits`: one tensor (S, B, C), or that of clean clips and of copies.
+
+        Both come of the same dropout, so that they differ by the noise alone.
+        """
+        entropies = [
+            functional.cross_entropy(one.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+            for one in logits
+        ]
+        if len(logits) == 1:
+            return entropies[0]
+        of_clean, of_copy = (one.log_softmax(dim=2) for one in logits)
+        divergence = functional.kl_div(of_copy, of_clean.detach(), reduction="none", log_target=True).sum(dim=2)
+        return torch.stack(entropies).mean(dim=0) + self.consistency * divergence
+
     def held_out_wafs(self) -> np.ndarray:
-        """The WAF of each member on its own `choose` clips, (S,)."""
-        rows = [member.choose for member in self.members]
+        """The WAF of each member on its own `choose` clips, (S,); the mean over the clips and each of their copies."""
+        versions = [self.material.versions(member.choose) for member in self.members]
+        count = versions[0].shape[1]
+        return np.mean([self._wafs([own[:, version] for own in versions]) for version in range(count)], axis=0)
+
+    def _wafs(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """The WAF of each member on its own `choose` clips as they stand in `rows` of the data, (S,)."""
         with torch.no_grad():
             parts = [
                 part.logits.argmax(dim=2) for part in self.forward.predictions(self.parameters, rows, self.offsets)
@@ -219,8 +254,8 @@ class _Stack:
         targets, classes = self.material.targets, self.material.classes
         return np.array(
             [
-                float(waf(confusion_matrix(targets[own], said[: len(own)], classes)))
-                for own, said in zip(rows, predicted, strict=True)
+                float(waf(confusion_matrix(targets[member.choose], said[: len(member.choose)], classes)))
+                for member, said in zip(self.members, predicted, strict=True)
             ]
         )
 
@@ -280,22 +315,35 @@ class _Forward:
 class _Draws:
     """What chance decides for one member, from a generator of its own."""
 
-    def __init__(self, member: Member, training: Training, dropped: int, data: Data) -> None:
+    def __init__(self, member: Member, training: Training, dropped: int, material: Material) -> None:
         self._generator = generator(member.seed, "training", *member.names)
-        self._rows = member.train
+        self._clips = member.train
         self._dropped = dropped
-        self._modality_dropout = training.modality_dropout
-        modalities = [shape.modality for shape in data.shapes.values()]
+        self._training = training
+        self._material = material
+        modalities = [shape.modality for shape in material.data.shapes.values()]
         self._modality = np.array([sorted(set(modalities)).index(modality) for modality in modalities])
-        self._present = data.present.cpu().numpy()
+        self._present = material.data.present.cpu().numpy()
 
     def order(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of an epoch in whole batches, and for each 1.0 if it counts: the last batch may need filling up."""
-        order = self._generator.permutation(self._rows)
+        """The clips of an epoch in whole batches, and for each 1.0 if it counts: the last batch may need filling up."""
+        order = self._generator.permutation(self._clips)
         filling = -len(order) % BATCH_SIZE
         counted = np.ones(len(order) + filling, dtype=np.float32)
         counted[len(order) :] = 0
         return np.concatenate([order, order[:1].repeat(filling)]), counted
+
+    def shown_as(self, clips: np.ndarray) -> np.ndarray:
+        """The rows of the data in which `clips` are shown, (1, N): each clean or as one of its copies, equally often.
+
+        With consistency (2, N): all of them clean, and each as one of its copies.
+        """
+        versions = self._material.versions(clips)
+        first, count = int(self._training.consistency > 0), versions.shape[1]
+        if count == 1:
+            return versions.T
+        drawn = versions[np.arange(len(clips)), self._generator.integers(first, count, len(clips))]
+        return np.stack([clips, drawn] if first else [drawn])
 
     def levels(self) -> np.ndarray:
         """Uniform draws for the dropout of a batch, (B, dropped) int16: bytes are the fastest a generator gives."""
@@ -303,13 +351,14 @@ class _Draws:
         return np.frombuffer(self._generator.bytes(2 * count), dtype=np.int16).reshape(BATCH_SIZE, self._dropped)
 
     def shown(self, rows: np.ndarray) -> np.ndarray | None:
-        """Which features of the clips `rows` are shown, (B, F); None where modality dropout is off."""
-        if not self._modality_dropout:
+        """Which features of the clips that stand in `rows` (as `shown_as` gives them) are shown, (B, F), never hiding
+        all that a clip has in each row; None where modality dropout is off."""
+        if not self._training.modality_dropout:
             return None
         count = self._modality.max() + 1
-        kept = self._generator.random((len(rows), count)) >= self._modality_dropout
+        kept = self._generator.random((rows.shape[1], count)) >= self._training.modality_dropout
         shown = kept[:, self._modality]
-        return shown | ~(shown & self._present[rows]).any(axis=1, keepdims=True)
+        return shown | ~(shown & self._present[rows].all(axis=0)).any(axis=1, keepdims=True)
 
 
 def _initial_network(material: Material, member: Member) -> FusionModel:

@@ -60,6 +60,18 @@ def test_out_of_fold_scores_are_those_that_were_reported(trained: tuple[Problem,
     assert said.features == tuple(DIMS) and said.names == tuple(NAMES[:90])
 
 
+def test_the_answers_are_about_the_clips_and_not_their_copies() -> None:
+    problem = make_problem(copies=1)
+    networks = train(problem.material, problem.training, problem.fold_members(CONFIGURATION))
+    plain = problem.reading(problem.inputs)
+    assert not plain.copies and len(plain.material.data.values) == 105
+    for one, two in (
+        (out_of_fold(each, networks, NAMES[:90]) for each in (problem, plain)),
+        (average(each, [one.network for one in networks], np.arange(90, 105), NAMES[90:]) for each in (problem, plain)),
+    ):
+        np.testing.assert_array_equal(one.probabilities, two.probabilities)
+
+
 def test_other_clips_get_the_mean_of_the_networks_logits(trained: tuple[Problem, list[Trained]]) -> None:
     problem, networks = trained
     rows = np.array([104, 90, 95])
@@ -100,7 +112,7 @@ def with_lies(problem: Problem, fold: int) -> Problem:
     rows = np.concatenate([problem.held_out(fold), np.arange(90, 105)])
     chance = np.random.default_rng(1)
 
-    def lie(one: Inputs) -> Inputs:
+    def lie(one: Inputs, rows: np.ndarray) -> Inputs:
         values, mask = one.values.copy(), one.mask.copy()
         values[rows] = 100 * chance.normal(size=values[rows].shape)
         mask[rows] = chance.random(len(rows)) < 0.5
@@ -108,16 +120,18 @@ def with_lies(problem: Problem, fold: int) -> Problem:
 
     targets = problem.material.targets.copy()
     targets[rows] = chance.integers(0, CLASSES, len(rows))
-    inputs = {name: lie(one) for name, one in problem.inputs.items()}
-    return replace(
-        problem, inputs=inputs, material=replace(problem.material, data=Data.of(inputs, "cpu"), targets=targets)
-    )
+    inputs = {name: lie(one, rows) for name, one in problem.inputs.items()}
+    copies = tuple({name: lie(one, rows[rows < 90]) for name, one in copy.items()} for copy in problem.copies)
+    lying = replace(problem, inputs=inputs, copies=copies, material=replace(problem.material, targets=targets))
+    return lying.only(inputs)
 
 
+@pytest.mark.parametrize("copies", [0, 2])
 @pytest.mark.parametrize("outer", [0, 1, 2])
-def test_nothing_an_outer_fold_holds_reaches_its_network(outer: int) -> None:
-    """Neither its features nor its labels: configuration, epoch, weights, scaling and offset are the same."""
-    problem = make_problem(epochs=4, class_weights=True, prior_adjustment=True)
+def test_nothing_an_outer_fold_holds_reaches_its_network(outer: int, copies: int) -> None:
+    """Neither its features, their copies nor its labels: configuration, epoch, weights, scaling and offset are the
+    same."""
+    problem = make_problem(epochs=4, class_weights=True, prior_adjustment=True, copies=copies)
     (trial, one), (lied_trial, other) = found(problem)[outer], found(with_lies(problem, outer))[outer]
     assert trial.configuration == lied_trial.configuration and trial.inner_wafs[outer] == lied_trial.inner_wafs[outer]
     assert one.epoch == other.epoch

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toy_corpus import DIMS, make_toy_corpus
 from toy_problem import make_inputs
 
-from fusion.inputs import Data, Inputs, Scaling, load_inputs, load_variant
+from fusion.inputs import Data, Inputs, Scaling, load_copy, load_inputs, load_variant
 from mertools.clip import Clip
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
@@ -147,6 +147,28 @@ def test_a_variant_of_other_features_is_refused(tmp_path: Path, changes: dict, d
     write_feature(tmp_path / "noisy" / "toy-text.h5", [row], **changes)
     with pytest.raises(InputError, match=message):
         load_variant("noise", tmp_path / "noisy", inputs, clips, EXTRACT)
+
+
+def test_a_copy_holds_every_training_clip(tmp_path: Path) -> None:
+    clips, inputs = toy(tmp_path)
+    inputs, noisy = {"toy-text": inputs["toy-text"]}, tmp_path / "noisy"
+    rows = [Row(clip.name, "ok", utterance=np.full(3, 7, dtype=np.float32)) for clip in reversed(clips[:60])]
+    rows[-1] = Row(clips[0].name, "missing", "no speech")
+    write_feature(noisy / "toy-text.h5", rows, noise="recipe")
+    (copy,) = load_copy(noisy, inputs, clips[:60], EXTRACT).values()
+    assert copy.provenance.noise == "recipe" and copy.values.shape == (60, 3)
+    assert not copy.mask[0] and copy.mask[1:].all() and not copy.values[0].any()
+    with pytest.raises(InputError) as error:
+        load_copy(noisy, inputs, clips[:62], EXTRACT)
+    assert str(error.value) == (
+        f"--train-also {noisy}: Feature 'toy-text' lacks 2 of 62 clips (first: clip_060). "
+        "Run: python extract.py --feature toy-text"
+    )
+    with pytest.raises(InputError, match=r"has no feature 'toy-text'.*extract\.py --feature toy-text"):
+        load_copy(tmp_path / "nothing", inputs, clips[:60], EXTRACT)
+    write_feature(tmp_path / "other" / "toy-text.h5", rows, revision="2")
+    with pytest.raises(InputError, match=r"--train-also .*: feature 'toy-text' in .* is of revision 2, the one in"):
+        load_copy(tmp_path / "other", inputs, clips[:60], EXTRACT)
 
 
 def test_a_variant_without_a_feature_or_a_clip_is_refused(tmp_path: Path) -> None:

@@ -112,6 +112,28 @@ def test_a_run_is_described(made: tuple) -> None:
     assert described["corpus"]["splits"]["train"] == {"clips": 90, "classes": dict.fromkeys(LABELS, 30)}
 
 
+def test_what_was_copied_is_described() -> None:
+    problem = make_problem(epochs=1, copies=2)
+    laboratory = Laboratory(
+        problem,
+        CLIPS,
+        draw(Small, "random", 1, 0),
+        InMemoryStorage(),
+        nested=False,
+        repeats=0,
+        progress=lambda title, count: lambda *known: None,
+    )
+    labels = label_set(LABELS, ())
+    entries = [Entry("single", None, laboratory.system([name])) for name in laboratory.features]
+    described = describe(CORPUS, labels, entries, entries[0].system, group=None)
+    for feature in described["features"]:
+        found = [copy[feature["name"]].mask.sum() for copy in problem.copies]
+        assert [copy["ok"] for copy in feature["copies"]] == found
+        assert {copy["ok"] + copy["missing"] + copy["failed"] for copy in feature["copies"]} == {90}
+    rows = ranking_rows(laboratory.ranking(), entries, labels)
+    assert [sorted(row) for row in rows] == [["feature", "modality", "waf"]] * 4, "no interval is of such a mean"
+
+
 def test_the_ranking_stands_with_its_own_folds_interval(made: tuple) -> None:
     laboratory, _, labels = made
     entries = [Entry("single", None, laboratory.system([name])) for name in laboratory.features]

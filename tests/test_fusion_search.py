@@ -144,6 +144,7 @@ def changed_search(problem: Problem, storage: BaseStorage, draws: list[Configura
         {"class_weights": True},
         {"epochs": 2},
         {"inputs": make_inputs(105, seed=1)},
+        {"copies": 1},
         {"folds": 4},
         {"targets": np.arange(105) % 2},
         {"model": type("Other", (Small,), {})},
@@ -155,6 +156,19 @@ def test_another_search_is_another_study(settings: dict) -> None:
     changed_search(make_problem(**{"epochs": 1}), storage)
     other = changed_search(make_problem(**{"epochs": 1, **settings}), storage)
     assert other.resumed == 0 and len(storage.get_all_studies()) == 2
+
+
+def test_other_copies_and_another_consistency_are_another_study() -> None:
+    storage = InMemoryStorage()
+    problem = quick(copies=2)
+    one, two = (replace(problem, copies=problem.copies[place:][:1]).only(problem.inputs) for place in (0, 1))
+    weighed = replace(one, training=replace(one.training, consistency=0.5))
+    for each in (problem, one, two, weighed):
+        assert changed_search(each, storage).resumed == 0
+    assert len(storage.get_all_studies()) == 4
+    assert changed_search(weighed, storage).resumed == 3
+    weightless = replace(one, training=replace(one.training, consistency=0.0))
+    assert changed_search(weightless, storage).resumed == 3, "no weight is no consistency"
 
 
 def test_what_is_not_trained_on_does_not_name_a_study() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.nn import functional
 from toy_problem import CLASSES, CONFIGURATION, DIMS, make_inputs, make_problem
 
 from fusion.cross_validation import Problem
-from fusion.inputs import Data, Scaling
+from fusion.inputs import Data, Inputs, Scaling
 from fusion.models import MODELS
 from fusion.models.model import FusionModel
 from fusion.training import (
@@ -29,6 +29,7 @@ from fusion.training import (
     train,
 )
 from mertools.metrics import confusion_matrix, waf
+from mertools.randomness import generator
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
@@ -48,9 +49,18 @@ def assert_equal(one: Trained, two: Trained) -> None:
 
 
 @every_model
-@pytest.mark.parametrize("modality_dropout", [0.0, 0.4])
-def test_a_network_comes_out_the_same_in_any_stack(model: type[FusionModel], modality_dropout: float) -> None:
-    problem = make_problem(model, train=101, epochs=8, modality_dropout=modality_dropout)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"modality_dropout": 0.4},
+        {"copies": 2},
+        {"copies": 1, "consistency": 1.5, "modality_dropout": 0.2},
+    ],
+    ids=["plain", "modality dropout", "copies", "everything"],
+)
+def test_a_network_comes_out_the_same_in_any_stack(model: type[FusionModel], settings: dict) -> None:
+    problem = make_problem(model, train=101, epochs=8, **settings)
     everyone = members(problem, 20)
     assert {member.steps for member in everyone} == {3}, "24 steps in eight epochs"
     of_twenty = train(problem.material, problem.training, everyone)
@@ -84,7 +94,7 @@ def plainly_trained(problem: Problem, member: Member, steps: int) -> FusionModel
     optimiser = torch.optim.Adam(
         module.parameters(), lr=member.configuration.learning_rate, weight_decay=WEIGHT_DECAY, fused=False
     )
-    draws = _Draws(member, training, module.dropped, data)
+    draws = _Draws(member, training, module.dropped, problem.material)
     targets = torch.from_numpy(problem.material.targets)
     counts = np.bincount(problem.material.targets[member.train], minlength=CLASSES)
     weight = torch.tensor(counts.sum() / (CLASSES * counts), dtype=torch.float32) if training.class_weights else None
@@ -97,23 +107,31 @@ def plainly_trained(problem: Problem, member: Member, steps: int) -> FusionModel
     done = 0
     while done < steps:
         order, counted = draws.order()
+        shown_as = draws.shown_as(order)
         for begin in range(0, len(order), BATCH_SIZE):
             if done == steps:
                 break
-            rows = order[begin : begin + BATCH_SIZE]
+            clips, versions = order[begin : begin + BATCH_SIZE], shown_as[:, begin : begin + BATCH_SIZE]
             real = torch.from_numpy(counted[begin : begin + BATCH_SIZE].astype(bool))
             chance = (draws.levels().astype(np.float64) + LEVELS / 2) / LEVELS
             rate = member.configuration.dropout
             keep = torch.from_numpy((chance >= rate) / (1 - rate)).float()
-            present = data.present[rows]
-            shown = draws.shown(rows)
-            if shown is not None:
-                present = present & torch.from_numpy(shown)
-            features = dict(zip(data.shapes, values[rows].split(data.dims, dim=1), strict=True))
-            masks = dict(zip(data.shapes, present.unbind(dim=1), strict=True))
-            logits = module(features, masks, keep).logits
-            # Only the real rows, so that filling up cannot count.
-            loss = functional.cross_entropy(logits[real], targets[rows][real], weight=weight)
+            shown = draws.shown(versions)
+            losses, said = [], []
+            for rows in versions:
+                present = data.present[rows]
+                if shown is not None:
+                    present = present & torch.from_numpy(shown)
+                features = dict(zip(data.shapes, values[rows].split(data.dims, dim=1), strict=True))
+                masks = dict(zip(data.shapes, present.unbind(dim=1), strict=True))
+                # Only the real rows, so that filling up cannot count.
+                logits = module(features, masks, keep).logits[real]
+                losses.append(functional.cross_entropy(logits, targets[clips][real], weight=weight))
+                said.append(torch.softmax(logits, dim=1))
+            loss = sum(losses) / len(losses)
+            if training.consistency:
+                clean = said[0].detach()
+                loss = loss + training.consistency * (clean * (clean.log() - said[1].log())).sum(dim=1).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -131,8 +149,14 @@ def compared(problem: Problem, trained: Trained) -> list[tuple[str, torch.Tensor
 @every_model
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"class_weights": True}, {"modality_dropout": 0.3}],
-    ids=["plain", "class weights", "modality dropout"],
+    [
+        {},
+        {"class_weights": True},
+        {"modality_dropout": 0.3},
+        {"copies": 2, "class_weights": True},
+        {"copies": 2, "consistency": 2.0, "modality_dropout": 0.3},
+    ],
+    ids=["plain", "class weights", "modality dropout", "copies", "consistency"],
 )
 def test_the_stack_learns_what_a_plain_loop_learns(model: type[FusionModel], settings: dict) -> None:
     """Folds of 33 and 34 clips: 67 and 68 to train on, so every epoch ends with a batch of three or four clips."""
@@ -171,14 +195,27 @@ def test_the_best_epoch_is_the_first_of_the_highest(monkeypatch: pytest.MonkeyPa
 
 
 @every_model
-@pytest.mark.parametrize("settings", [{}, {"prior_adjustment": True, "class_weights": True}])
+@pytest.mark.parametrize("settings", [{}, {"prior_adjustment": True, "class_weights": True}, {"copies": 2}])
 def test_the_kept_network_has_the_kept_score(model: type[FusionModel], settings: dict) -> None:
+    """The mean of what it reaches on the clips that chose its epoch, and on each of their copies."""
     problem = make_problem(model, epochs=6, **settings)
     everyone = members(problem, 3)
     for member, trained in zip(everyone, train(problem.material, problem.training, everyone), strict=True):
-        said = predict(problem.material, [trained.network], member.choose).logits[0].argmax(dim=1).numpy()
-        score = waf(confusion_matrix(problem.material.targets[member.choose], said, CLASSES))
-        assert float(score) == trained.waf
+        scores = []
+        for one in (problem, *(problem.reading(with_rest(copy, problem)) for copy in problem.copies)):
+            said = predict(one.material, [trained.network], member.choose).logits[0].argmax(dim=1).numpy()
+            scores.append(waf(confusion_matrix(problem.material.targets[member.choose], said, CLASSES)))
+        assert float(np.mean(scores)) == trained.waf
+
+
+def with_rest(copy: Mapping[str, Inputs], problem: Problem) -> dict[str, Inputs]:
+    """The copy of the training clips, followed by the other clips as they are: inputs that count all clips."""
+    whole = {}
+    for name, one in problem.inputs.items():
+        values = np.concatenate([copy[name].values, one.values[len(problem.train) :]])
+        mask = np.concatenate([copy[name].mask, one.mask[len(problem.train) :]])
+        whole[name] = replace(one, values=values, mask=mask)
+    return whole
 
 
 @every_model
@@ -234,7 +271,7 @@ def test_a_class_that_a_fold_lacks_does_no_harm() -> None:
 
 
 def draws(problem: Problem, member: Member) -> _Draws:
-    return _Draws(member, problem.training, 10, problem.material.data)
+    return _Draws(member, problem.training, 10, problem.material)
 
 
 def test_an_epoch_is_every_clip_once() -> None:
@@ -266,7 +303,7 @@ def test_modality_dropout_hides_modalities_whole_and_never_everything() -> None:
     present = problem.material.data.present.numpy()
     chance = draws(problem, members(problem, 1)[0])
     rows = np.tile(np.arange(90), 200)
-    shown = chance.shown(rows)
+    shown = chance.shown(rows[None])
     visible = shown & present[rows]
     assert (visible.any(axis=1) == present[rows].any(axis=1)).all()
     a1, a2 = shown[:, 0], shown[:, 1]
@@ -279,7 +316,132 @@ def test_modality_dropout_hides_modalities_whole_and_never_everything() -> None:
 
 def test_no_modality_dropout_no_draws() -> None:
     problem = make_problem()
-    assert draws(problem, members(problem, 1)[0]).shown(np.arange(5)) is None
+    assert draws(problem, members(problem, 1)[0]).shown(np.arange(5)[None]) is None
+
+
+def test_without_copies_chance_decides_on_order_dropout_and_modalities_alone() -> None:
+    """In this order, and on nothing else: networks stay those that were trained before copies were known."""
+    problem = make_problem(modality_dropout=0.3)
+    (member,) = members(problem, 1)
+    chance, plain = draws(problem, member), generator(member.seed, "training", *member.names)
+    for _ in range(3):
+        order, _ = chance.order()
+        np.testing.assert_array_equal(order[: len(member.train)], plain.permutation(member.train))
+        shown_as = chance.shown_as(order)
+        np.testing.assert_array_equal(shown_as, order[None])
+        for begin in range(0, len(order), BATCH_SIZE):
+            assert chance.levels().tobytes() == plain.bytes(2 * BATCH_SIZE * 10)
+            shown = chance.shown(shown_as[:, begin : begin + BATCH_SIZE])
+            kept = plain.random((BATCH_SIZE, 3)) >= 0.3
+            assert shown[kept[:, [0, 0, 2, 1]]].all()
+
+
+def test_a_clip_is_shown_as_each_of_its_copies_equally_often() -> None:
+    problem = make_problem(train=101, copies=3)
+    (member,) = members(problem, 1)
+    chance = draws(problem, member)
+    versions = problem.material.versions(np.arange(101))
+    assert sorted(versions.flatten()) == [*range(101), *range(116, 116 + 3 * 101)], "the others have none"
+    counts = np.zeros(versions.shape)
+    for _ in range(800):
+        clips, counted = chance.order()
+        (rows,) = chance.shown_as(clips)
+        clips, rows = clips[counted == 1], rows[counted == 1]
+        drawn = versions[clips] == rows[:, None]
+        assert (drawn.sum(axis=1) == 1).all()
+        counts[clips] += drawn
+    counts = counts[member.train] / 800
+    np.testing.assert_allclose(counts.mean(axis=0), 1 / 4, atol=0.01)
+    np.testing.assert_allclose(counts, 1 / 4, atol=0.08)  # five standard deviations
+
+
+def test_with_consistency_a_clip_is_shown_clean_and_as_one_of_its_copies() -> None:
+    problem = make_problem(copies=2, consistency=1.0, modality_dropout=0.5)
+    (member,) = members(problem, 1)
+    chance = draws(problem, member)
+    copies = problem.material.copies
+    present = problem.material.data.present.numpy()
+    first = []
+    for _ in range(200):
+        clips, _ = chance.order()
+        clean, copy = chance.shown_as(clips)
+        np.testing.assert_array_equal(clean, clips)
+        assert (copies[clips] == copy[:, None]).any(axis=1).all()
+        first.append(np.mean(copies[clips, 0] == copy))
+        both = present[clean] & present[copy]
+        visible = both & chance.shown(np.stack([clean, copy]))
+        assert (visible.any(axis=1) == both.any(axis=1)).all(), "neither loses all that both have"
+    assert np.mean(first) == pytest.approx(1 / 2, abs=0.02)
+
+
+def test_copies_follow_their_clips() -> None:
+    """Clip for clip and feature for feature, whichever features a system takes."""
+    problem = make_problem(copies=2).only(["t1", "a1"])
+    data = problem.material.data
+    for number, copy in enumerate(problem.copies):
+        rows = problem.material.copies[:90, number]
+        for place, name in enumerate(("t1", "a1")):
+            np.testing.assert_array_equal(data.present[rows, place], copy[name].mask)
+            np.testing.assert_array_equal(data.values[rows].split(data.dims, dim=1)[place], copy[name].values)
+    assert len(data.values) == 105 + 2 * 90, "what does not train is not copied"
+
+
+def test_clips_that_equal_their_copies_are_consistent() -> None:
+    """Then the divergence is zero, and so is its gradient, however much it weighs."""
+    plain = make_problem(train=101, epochs=3)
+    same = tuple({name: clean(one, 101) for name, one in plain.inputs.items()} for _ in range(2))
+    problem = replace(plain, copies=same).only(plain.inputs)
+    member = members(problem, 1)
+    found = [
+        train(problem.material, replace(problem.training, consistency=weight), member)[0] for weight in (0.1, 100.0)
+    ]
+    for (name, one), (_, two) in zip(*(compared(problem, trained) for trained in found), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def clean(one: Inputs, train: int) -> Inputs:
+    return replace(one, values=one.values[:train], mask=one.mask[:train])
+
+
+def test_consistency_needs_copies() -> None:
+    problem = make_problem(consistency=1.0)
+    with pytest.raises(ValueError, match="there are none"):
+        train(problem.material, problem.training, members(problem, 1))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("consistency", [0.0, 1.0])
+def test_who_has_seen_noise_loses_less_by_it(seed: int, consistency: float) -> None:
+    """Audio, which tells most, is noise alone in the clips to predict; the copies' noise was drawn apart."""
+    inputs = make_inputs(400, seed, lacking=0.0)
+    noisy = drowned(inputs, np.random.default_rng((seed, 2)))
+    copy = {name: clean(one, 200) for name, one in drowned(inputs, np.random.default_rng((seed, 3))).items()}
+    plain = make_problem(train=200, others=200, inputs=inputs, epochs=30)
+    remedied = replace(plain, copies=(copy,), training=replace(plain.training, consistency=consistency)).only(inputs)
+
+    before, after = scores(plain, noisy), scores(remedied, noisy)
+    assert before["clean"] > 0.9 and before["noisy"] < 0.6, "there is something to win back"
+    assert after["clean"] > 0.9 and after["noisy"] > 0.85
+
+
+def drowned(inputs: Mapping[str, Inputs], chance: np.random.Generator) -> dict[str, Inputs]:
+    """The features, with nothing but loud noise for audio."""
+    return {
+        name: replace(one, values=chance.normal(scale=4, size=one.values.shape).astype(np.float32))
+        if one.letter == "A"
+        else one
+        for name, one in inputs.items()
+    }
+
+
+def scores(problem: Problem, noisy: Mapping[str, Inputs]) -> dict[str, float]:
+    """The WAF of a network a fold together on the clips to predict, by their clean features and by `noisy` ones."""
+    networks = [one.network for one in train(problem.material, problem.training, members(problem, 3))]
+    truth, found = np.arange(200, 400) % CLASSES, {}
+    for name, one in (("clean", problem), ("noisy", problem.reading(noisy))):
+        said = predict(one.material, networks, np.arange(200, 400)).logits.mean(dim=0).argmax(dim=1)
+        found[name] = float(waf(confusion_matrix(truth, said.numpy(), CLASSES)))
+    return found
 
 
 @every_model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_corpus import LABELS, make_toy_corpus
+from toy_corpus import LABELS, add_noise, make_toy_corpus
 
 from fusion.inputs import load_inputs
 from fusion.networks import load_networks
@@ -233,6 +233,42 @@ def test_other_features_of_the_same_names_are_scored_beside(finished: Path, tmp_
         main(options(finished, "--feature", "toy-text", "--also", f"noise={tmp_path}"))
 
 
+def test_noisy_copies_are_trained_on_too(finished: Path, tmp_path: Path) -> None:
+    one, two, heard = (
+        add_noise(finished / "features", tmp_path / name, seed, clips)
+        for seed, (name, clips) in enumerate([("one", 60), ("two", 60), ("heard", None)])
+    )
+    also = ["--feature", "toy-text", "toy-audio", "--also", f"noise={heard}", "--study", str(tmp_path / "journal")]
+    remedies = {
+        "copies": ["--train-also", str(one), str(two)],
+        "consistency": ["--train-also", str(one), "--consistency", "0.5"],
+        "together": ["--train-also", f"{one},{two}", "--consistency", "0.5", "--modality-dropout", "0.2"],
+    }
+    plain = run_in(tmp_path / "plain", finished, *also)
+    results = {name: run_in(tmp_path / name, finished, *also, *more) for name, more in remedies.items()}
+    assert all(result["timings"]["resumed_draws"] == 0 for result in results.values())
+    wafs = {score(result["rows"][0], "semi (noise)", "test")["value"] for result in (plain, *results.values())}
+    assert len(wafs) > 1
+    together = results["together"]
+    asked = together["configuration"]
+    assert asked["train_also"] == [str(one), str(two)] and asked["consistency"] == 0.5
+    for feature in together["features"]:
+        assert [(copy["noise"], copy["ok"]) for copy in feature["copies"]] == [("noise-0", 60), ("noise-1", 60)]
+    assert [feature["copies"] for feature in plain["features"]] == [[], []]
+    again = run_in(tmp_path / "again", finished, *also, *remedies["together"])
+    assert again["timings"]["resumed_draws"] == 2 and again["rows"] == together["rows"]
+
+
+def test_copies_that_lack_training_clips_are_refused(finished: Path, tmp_path: Path) -> None:
+    part = add_noise(finished / "features", tmp_path / "part", seed=0, clips=50)
+    with pytest.raises(InputError) as error:
+        main(options(finished, "--feature", "toy-text", "--train-also", str(part)))
+    assert str(error.value) == (
+        f"--train-also {part}: Feature 'toy-text' lacks 10 of 60 clips (first: clip_050). Run: python extract.py "
+        f"--feature toy-text --data {finished / 'manifest.csv'} --out {part} --noise RECIPE"
+    )
+
+
 def test_a_search_goes_on_where_it_ended(finished: Path, tmp_path: Path) -> None:
     study = ["--feature", "toy-text", "--study", str(tmp_path / "kept.journal")]
     first = run_in(tmp_path, finished, *study)
@@ -336,6 +372,10 @@ def test_a_run_that_did_not_finish_is_no_run(tmp_path: Path) -> None:
         (["--as-released", "--model", "concat"], "--as-released sets --model to attention-release, not concat"),
         (["--also", "noise"], "'noise' is not NAME=DIR"),
         (["--also", "noise=a", "--also", "noise=b"], "each NAME stands for one folder"),
+        (["--consistency", "1"], "name those with --train-also"),
+        (["--train-also", "noisy", "--consistency", "-1"], "'-1' is not a number of at least 0"),
+        (["--train-also", "noisy", "--consistency", "inf"], "'inf' is not a number of at least 0"),
+        (["--modality-dropout", "1"], "'1' is not a number from 0 to below 1"),
     ],
 )
 def test_options_that_contradict_each_other(more: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mertools.clip import Clip
 from mertools.corpus import write_manifest
-from mertools.feature_store import FeatureWriter, Provenance, Row
+from mertools.feature_store import FeatureWriter, Provenance, Row, read_features
 
 LABELS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 DIMS = {"toy-audio": ("audio", 4), "toy-video": ("video", 5), "toy-text": ("text", 3)}
@@ -39,3 +40,19 @@ def make_toy_corpus(folder: Path, count: int = 90, classes: int = 3) -> Path:
             writer.append(rows[feature])
             writer.pack([clip.name for clip in clips])
     return folder / "manifest.csv"
+
+
+def add_noise(features: Path, to: Path, seed: int, clips: int | None = None) -> Path:
+    """Write into `to` the toy features in the folder `features` with noise, of the first so many clips."""
+    rng = np.random.default_rng((1, seed))
+    for name in DIMS:
+        found = read_features(features / f"{name}.h5")
+        noisy = found.utterance + rng.normal(size=found.utterance.shape)
+        rows = [
+            Row(clip, "ok", utterance=vector.astype(np.float32)) if status == "ok" else Row(clip, status, reason)
+            for clip, status, reason, vector in zip(found.names, found.status, found.reason, noisy, strict=True)
+        ][:clips]
+        with FeatureWriter(to / f"{name}.h5", replace(found.provenance, noise=f"noise-{seed}")) as writer:
+            writer.append(rows)
+            writer.pack([row.name for row in rows])
+    return to

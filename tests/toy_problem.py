@@ -48,6 +48,17 @@ def make_inputs(count: int, seed: int = 0, skill: float = 1.0, lacking: float = 
     return inputs
 
 
+def make_copy(inputs: dict[str, Inputs], train: int, seed: int = 0) -> dict[str, Inputs]:
+    """The first `train` clips of `inputs` in noise, which costs some of them a feature."""
+    rng = np.random.default_rng((seed, 1))
+    copy = {}
+    for name, one in inputs.items():
+        mask = one.mask[:train] & (rng.random(train) >= 0.1)
+        noisy = one.values[:train] + rng.normal(size=(train, one.values.shape[1]))
+        copy[name] = replace(one, values=np.where(mask[:, None], noisy, 0).astype(np.float32), mask=mask)
+    return copy
+
+
 def make_problem(
     model: type[FusionModel] = Small,
     *,
@@ -58,9 +69,11 @@ def make_problem(
     targets: np.ndarray | None = None,
     seed: int = 0,
     redrawn: bool = False,
+    copies: int = 0,
     **training: object,
 ) -> Problem:
-    """The problem of `make_clips`, or of other `targets`; `training` are fields of Training."""
+    """The problem of `make_clips`, or of other `targets`, with so many `copies` of each training clip; `training` are
+    fields of Training."""
     clips = make_clips(train, others)
     inputs = inputs or make_inputs(len(clips))
     if targets is None:
@@ -70,7 +83,7 @@ def make_problem(
     def draw_folds(seed: int) -> np.ndarray:
         return stratified_folds(labelled, folds, seed)
 
-    return Problem(
+    problem = Problem(
         inputs=inputs,
         material=Material(model, Data.of(inputs, "cpu"), targets, CLASSES),
         train=np.arange(train),
@@ -79,4 +92,6 @@ def make_problem(
         training=Training(**{"epochs": 3, **training}),
         seed=seed,
         redrawn=redrawn,
+        copies=tuple(make_copy(inputs, train, number) for number in range(copies)),
     )
+    return problem.only(inputs)

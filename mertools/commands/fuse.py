@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         corpus = keep_candidates(corpus, options.candidates)
     inputs = load(options, corpus)
     variants = load_variants(options, corpus, inputs)
-    problem = pose(options, corpus, labels, inputs)
+    problem = pose(options, corpus, labels, inputs, load_copies(options, corpus, inputs))
 
     ranking = paper_ranking(inputs) if options.rank_by == "paper" else None
 
@@ -89,6 +89,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.study = options.study or str(options.runs.parent / JOURNAL)
     if options.nested and options.folds < 3:
         parser.error(f"cv-nested needs three folds, got --folds {options.folds}: use more, or --no-nested")
+    if options.consistency and not options.train_also:
+        parser.error("--consistency compares clean clips with their copies: name those with --train-also")
     variants = dict(options.also)
     if len(variants) < len(options.also):
         parser.error("--also: each NAME stands for one folder, one of them is given twice")
@@ -175,6 +177,18 @@ def load_variants(options: argparse.Namespace, corpus: Corpus, inputs: Mapping[s
     ]
 
 
+def load_copies(
+    options: argparse.Namespace, corpus: Corpus, inputs: Mapping[str, Inputs]
+) -> tuple[Mapping[str, Inputs], ...]:
+    """What `--train-also` names, of the training clips."""
+    from fusion.inputs import load_copy
+
+    return tuple(
+        load_copy(Path(folder), inputs, corpus.train, f"{extract_command(options, folder)} --noise RECIPE")
+        for folder in options.train_also
+    )
+
+
 def extract_command(options: argparse.Namespace, folder: Path | str) -> str:
     """How to extract `{feature}` into `folder`, as a template for `str.format`."""
     paths = ["--data", str(options.data), "--out", str(folder)]
@@ -185,8 +199,14 @@ def extract_command(options: argparse.Namespace, folder: Path | str) -> str:
     return f"python extract.py --feature {{feature}} {typed}"
 
 
-def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: dict[str, Inputs]) -> Problem:
-    """The fusion problem over all features: clips, targets, folds and settings."""
+def pose(
+    options: argparse.Namespace,
+    corpus: Corpus,
+    labels: LabelSet,
+    inputs: dict[str, Inputs],
+    copies: tuple[Mapping[str, Inputs], ...],
+) -> Problem:
+    """The fusion problem over all features: clips and their copies, targets, folds and settings."""
     import numpy as np
 
     from feature_extractors.encoder import torch_device
@@ -215,9 +235,11 @@ def pose(options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: 
             modality_dropout=options.modality_dropout,
             class_weights=options.class_weights,
             prior_adjustment=options.prior_adjustment,
+            consistency=options.consistency,
         ),
         seed=options.seed,
         redrawn=options.as_released,
+        copies=copies,
     )
 
 

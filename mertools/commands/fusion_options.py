@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, positive
@@ -18,7 +19,8 @@ EXAMPLES = """\
   python run_fusion.py --feature hubert-large clip-large  these two
   python run_fusion.py --feature egemaps --group speaker  speakers kept apart between folds
   python run_fusion.py --table4 --table5                  both tables of the paper
-  python run_fusion.py --top 3 --also noise=noisy-features  the same networks on noisy features too"""
+  python run_fusion.py --top 3 --also noise=noisy-features  the same networks on noisy features too
+  python run_fusion.py --top 3 --train-also noisy-train     networks that have seen noise"""
 
 
 def make_fusion_parser() -> argparse.ArgumentParser:
@@ -84,6 +86,23 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         metavar="P",
         help="how often a modality of a training clip is hidden, never all of them",
     )
+    group.add_argument(
+        "--train-also",
+        action=Several,
+        default=[],
+        metavar="DIR",
+        help="train on copies of the training clips too, such as noisy ones: folders of features of the same names. "
+        "Each time a clip is shown it is drawn from the clean features and its copies, and epochs and configurations "
+        "are chosen by the mean score over all of these",
+    )
+    group.add_argument(
+        "--consistency",
+        type=_weight,
+        default=0.0,
+        metavar="WEIGHT",
+        help="show each clip clean and as one of its copies (--train-also) at once, and add to the loss so many times "
+        "the divergence of the copy's prediction from the clean one",
+    )
     group.add_argument("--class-weights", action="store_true", help="weigh classes in the loss by 1 / frequency")
     group.add_argument(
         "--prior-adjustment", action="store_true", help="take the training classes' log frequencies off the logits"
@@ -140,12 +159,20 @@ def _add_estimates(group: argparse._ArgumentGroup) -> None:
 
 
 def _share(text: str) -> float:
+    return _number(text, 1, "from 0 to below 1")
+
+
+def _weight(text: str) -> float:
+    return _number(text, math.inf, "of at least 0")
+
+
+def _number(text: str, below: float, wanted: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+    if not 0 <= value < below:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number {wanted}")
     return value
 
 
