@@ -43,10 +43,15 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["percent"] = lambda share, digits=2: "–" if share is None else f"{100 * share:.{digits}f}"
+    environment.filters["percent"] = per_cent
     environment.filters["value"] = _value
     environment.filters["heading"] = split_heading
     return environment
+
+
+def per_cent(share: float | None, digits: int = 2) -> str:
+    """A share in per cent, a dash where there is none; what rounds to zero has no sign."""
+    return "–" if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f}"
 
 
 def _value(value: Any) -> str:
