@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
+from fusion.cross_validation import Problem
 from fusion.inputs import Data, Inputs, Scaling
 from fusion.models import MODELS
 from fusion.models.model import FeatureShape, FusionModel
-from fusion.training import Material, Network, from_module, predict, to_module
+from fusion.training import Material, Network, Trained, from_module, predict, to_module
 from mertools.errors import InputError
+from mertools.feature_store import Provenance
 from mertools.predictions import Predictions
 
 SCHEMA = 1
@@ -48,16 +51,26 @@ class SavedNetworks:
             if found.values.shape[1] != shape.dim:
                 dim = found.values.shape[1]
                 raise InputError(f"Feature {name!r} has {dim} dimensions, the networks were trained on {shape.dim}.")
-            for what, expected in self.origins[name].items():
-                got = str(getattr(found.provenance, what))
-                if got != expected:
-                    raise InputError(
-                        f"Feature {name!r} is of {what} {got}, the networks were trained on {expected}. "
-                        "Extract it as the training clips were."
-                    )
+            self.check_origin(name, found.provenance)
 
-    def predict(self, inputs: Mapping[str, Inputs], names: Sequence[str], device: str) -> Predictions:
-        """What the networks say together of the clips `names`, the rows of `inputs`: the mean of their logits."""
+    def check_origin(self, name: str, provenance: Provenance) -> None:
+        """Raises InputError where the feature `name` comes from elsewhere than what was trained on."""
+        for what, expected in self.origins[name].items():
+            got = str(getattr(provenance, what))
+            if got != expected:
+                raise InputError(
+                    f"Feature {name!r} is of {what} {got}, the networks were trained on {expected}. "
+                    "Extract it as the training clips were."
+                )
+
+    def predict(
+        self, inputs: Mapping[str, Inputs], names: Sequence[str], device: str, held_out: np.ndarray | None = None
+    ) -> Predictions:
+        """What the networks say together of the clips `names`, the rows of `inputs`: the mean of their logits.
+
+        `held_out` (N,) is the fold that a training clip was held out in, whose network alone answers for it; -1 for
+        other clips.
+        """
         data = Data.of({name: inputs[name] for name in self.shapes}, device)
         material = Material(self.model, data, np.full(len(names), -1), len(self.labels))
         networks = [
@@ -70,10 +83,19 @@ class SavedNetworks:
             for network in self.networks
         ]
         fused = predict(material, networks, np.arange(len(names)))
-        probabilities = torch.softmax(fused.logits.mean(dim=0).double(), dim=1)
-        return Predictions(
-            tuple(names), probabilities.cpu().numpy(), fused.weights.mean(dim=0).cpu().numpy(), tuple(self.shapes)
-        )
+        logits, weights = (_answers(each, held_out) for each in (fused.logits, fused.weights))
+        probabilities = torch.softmax(logits.double(), dim=1)
+        return Predictions(tuple(names), probabilities.cpu().numpy(), weights.cpu().numpy(), tuple(self.shapes))
+
+
+def _answers(of_networks: Tensor, held_out: np.ndarray | None) -> Tensor:
+    """Of `of_networks` (S, N, X) the mean over networks, (N, X); for a clip held out in a fold, that of its network."""
+    together = of_networks.mean(dim=0)
+    if held_out is None:
+        return together
+    folds = torch.from_numpy(held_out).to(of_networks.device)
+    alone = of_networks[folds.clamp(min=0), torch.arange(len(folds), device=folds.device)]
+    return torch.where((folds >= 0).unsqueeze(1), alone, together)
 
 
 def save_networks(
@@ -92,11 +114,24 @@ def save_networks(
         "folds": len(networks),
         "labels": list(labels),
         "features": {name: asdict(shape) for name, shape in material.data.shapes.items()},
-        "origins": {
-            name: {what: str(getattr(one.provenance, what)) for what in ORIGIN} for name, one in inputs.items()
-        },
+        "origins": _origins(inputs),
     }
     save_file(tensors, path, metadata={ABOUT: json.dumps(about, ensure_ascii=False)})
+
+
+def trained_networks(problem: Problem, networks: Sequence[Trained], labels: Sequence[str]) -> SavedNetworks:
+    """The networks of a problem's folds as they would come back from disk."""
+    return SavedNetworks(
+        problem.material.model,
+        problem.material.data.shapes,
+        _origins(problem.inputs),
+        tuple(labels),
+        tuple(one.network for one in networks),
+    )
+
+
+def _origins(inputs: Mapping[str, Inputs]) -> dict[str, dict[str, str]]:
+    return {name: {what: str(getattr(one.provenance, what)) for what in ORIGIN} for name, one in inputs.items()}
 
 
 def load_networks(path: Path) -> SavedNetworks:

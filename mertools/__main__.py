@@ -24,6 +24,7 @@ VERBS = {
     "data faces": ("mertools.commands.data_faces", "find and crop faces once, for all visual encoders"),
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
+    "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),
     "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),

@@ -14,7 +14,7 @@ from mertools.errors import InputError
 from mertools.media import Sound, UnreadableMedia, altered
 from noise.audio import mix_at_snr
 from noise.blur import blur
-from noise.recipe import CORPUS, ClipNoise, Recipe, read_recipe
+from noise.recipe import CLEAN_DB, CORPUS, ClipNoise, Recipe, read_recipe
 from noise.recordings import read_noise, subset
 
 
@@ -37,7 +37,7 @@ class Corruption:
         """
         if self.noise.snr_db is None:
             raise UnreadableMedia("the noise recipe has no noise for its sound: draw the recipe again")
-        if not clean.samples.any():
+        if self.noise.snr_db == CLEAN_DB or not clean.samples.any():
             return clean
         noise = read_noise(self.folder, self.noise.voices, len(clean.samples), clean.sample_rate)
         if not noise.any():

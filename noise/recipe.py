@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,11 +19,15 @@ from mertools.errors import InputError
 from noise.blur import FACTORS, WAYS
 
 SCHEMA = 1
+CLEAN = "inf"
 
 SPEECH, CORPUS = "speech", "corpus"
 MUSAN_KINDS = (SPEECH, "music", "noise")
 KINDS = (*MUSAN_KINDS, CORPUS)
 """MUSAN's subsets, and babble from a corpus' own clips."""
+
+CLEAN_DB = math.inf
+"""The ratio of sound to noise where there is no noise; in the file it is "inf", since JSON has no such number."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,25 @@ class ClipNoise:
     """What one clip gets.
 
     `voices` sound at once, equally loud, `snr_db` below the clip's speech together; None and () for a clip without
-    sound. `blur` is the factor its pictures are scaled down by; None for a clip without video.
+    sound, CLEAN_DB and () for one whose sound stays clean. `blur` is the factor its pictures are scaled down by, 1 for
+    not at all; None for a clip without video.
     """
 
     snr_db: float | None
     voices: tuple[Voice, ...]
     blur: int | None
+
+    def at(self, snr_db: float, blur: int) -> ClipNoise:
+        """The same voices at another ratio, CLEAN_DB for none, and another blur; without voices or video as before."""
+        return ClipNoise(
+            snr_db if self.voices else self.snr_db,
+            () if snr_db == CLEAN_DB else self.voices,
+            None if self.blur is None else blur,
+        )
+
+
+UNTOUCHED = ClipNoise(CLEAN_DB, (), 1)
+"""What a clip gets that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,10 @@ class Recipe:
     kind: str
     blur_way: str
     clips: Mapping[str, ClipNoise]
+
+    def at(self, snr_db: float, blur: int) -> Recipe:
+        """The same recordings for every clip, at one ratio (CLEAN_DB: none) and one blur."""
+        return replace(self, clips={name: noise.at(snr_db, blur) for name, noise in self.clips.items()})
 
     @property
     def fingerprint(self) -> str:
@@ -112,15 +133,16 @@ def _head(recipe: Recipe) -> dict[str, Any]:
 
 def _entry(name: str, clip: ClipNoise) -> dict[str, Any]:
     voices = [[{"file": piece.file, "offset_seconds": piece.offset_seconds} for piece in v] for v in clip.voices]
-    return {"name": name, "snr_db": clip.snr_db, "noise": voices, "blur": clip.blur}
+    snr_db = CLEAN if clip.snr_db == CLEAN_DB else clip.snr_db
+    return {"name": name, "snr_db": snr_db, "noise": voices, "blur": clip.blur}
 
 
 def _clip_noise(entry: Mapping[str, Any]) -> ClipNoise:
-    snr_db, factor = entry["snr_db"], entry["blur"]
+    snr_db, factor = CLEAN_DB if entry["snr_db"] == CLEAN else entry["snr_db"], entry["blur"]
     voices = tuple(tuple(_piece(piece) for piece in voice) for voice in entry["noise"])
     _check(factor is None or factor in FACTORS, f"got blur {factor!r}, wanted one of {FACTORS}")
-    _check(snr_db is None or math.isfinite(snr_db), f"got snr_db {snr_db!r}")
-    _check((snr_db is None) == (not voices) and all(voices), "snr_db and noise go together")
+    _check(snr_db in (None, CLEAN_DB) or math.isfinite(snr_db), f"got snr_db {snr_db!r}")
+    _check((snr_db in (None, CLEAN_DB)) == (not voices) and all(voices), "snr_db and noise go together")
     return ClipNoise(snr_db, voices, factor)
 
 

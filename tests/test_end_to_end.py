@@ -12,6 +12,7 @@ import pytest
 from mertools.corpus import read_manifest
 from mertools.feature_store import read_features
 from mertools.run_record import read_result
+from noise.recipe import UNTOUCHED, read_recipe
 
 ROOT = Path(__file__).parent.parent
 FEATURES = ("egemaps", "face-expression", "minilm")
@@ -34,15 +35,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_corpus_features_fusion_submission(corpus: Path) -> None:
     data = ["--data", str(corpus / "manifest.csv")]
-    extracted = run("extract.py", "--feature", ",".join(FEATURES), *data, "--out", str(corpus / "features"))
+    extracted = run("extract.py", "--feature", ",".join(FEATURES), *data, "--out", str(corpus / "clean"))
     assert "Next: python run_fusion.py" in extracted.stdout
     clips = read_manifest(corpus / "manifest.csv").clips
     for feature in FEATURES:
-        stored = read_features(corpus / "features" / f"{feature}.h5")
+        stored = read_features(corpus / "clean" / f"{feature}.h5")
         assert stored.names == tuple(clip.name for clip in clips) and stored.mask.all()
 
     fused = run(
-        *("run_fusion.py", "--top", "1", *data, "--features", str(corpus / "features")),
+        *("run_fusion.py", "--top", "1", *data, "--features", str(corpus / "clean")),
         *("--runs", str(corpus / "runs"), "--folds", "2", "--no-nested", "--trials", "3", "--epochs", "10"),
     )
     table = [line for line in fused.stdout.splitlines() if line and not line.startswith("#") and "\t" in line]
@@ -69,9 +70,15 @@ def test_the_demo_prints_its_commands_and_reuses_what_is_there(corpus: Path) -> 
     )
     commands = [line for line in done.stdout.splitlines() if line.startswith("$ ")]
     assert commands[0].startswith("$ mertools data demo --out ")
-    assert commands[1].startswith("$ python extract.py --feature egemaps,face-expression,minilm --data ")
-    assert commands[2].startswith("$ python run_fusion.py --top 1 --data ")
+    assert commands[1].startswith("$ mertools noise draw --data ") and "--split noise" in commands[1]
+    assert commands[2].startswith("$ python extract.py --feature egemaps,face-expression,minilm --data ")
     assert "all there already" in done.stdout
+    recipe = read_recipe(corpus / "recipe.jsonl")
+    for clip in read_manifest(corpus / "manifest.csv").clips:
+        assert (recipe.clips[clip.name] == UNTOUCHED) == (clip.split != "noise")
+    clean, noisy = (read_features(corpus / folder / "egemaps.h5") for folder in ("clean", "features"))
+    changed = (clean.utterance != noisy.utterance).any(axis=1)
+    assert [clip.split == "noise" for clip in read_manifest(corpus / "manifest.csv").clips] == changed.tolist()
     assert {path: path.stat().st_mtime_ns for path in (corpus / "video").iterdir()} == before
     # A dozen clips are too few for five folds: the last command's refusal is the demo's.
     assert done.returncode == 2 and "--folds 2" in done.stderr

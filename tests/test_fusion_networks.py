@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from toy_problem import CONFIGURATION, LABELS, make_clips, make_problem
 
-from fusion.cross_validation import Problem, average
+from fusion.cross_validation import Problem, average, out_of_fold
 from fusion.models import MODELS
-from fusion.networks import ABOUT, SCHEMA, load_networks, save_networks
+from fusion.networks import ABOUT, SCHEMA, load_networks, save_networks, trained_networks
 from fusion.training import Network, train
 from mertools.errors import InputError
 from mertools.predictions import Predictions
@@ -78,6 +78,24 @@ def test_features_of_another_dimension_are_refused(tmp_path: Path) -> None:
     inputs["a1"] = replace(inputs["a1"], values=inputs["a1"].values[:, :4])
     with pytest.raises(InputError, match="Feature 'a1' has 4 dimensions, the networks were trained on 5"):
         load_networks(path).check(inputs)
+
+
+def test_a_held_out_clip_is_answered_by_the_network_that_has_not_seen_it(tmp_path: Path) -> None:
+    path = tmp_path / "networks.safetensors"
+    problem = make_problem(MODELS["attention"], epochs=2)
+    trained = train(problem.material, problem.training, problem.fold_members(CONFIGURATION))
+    again = trained_networks(problem, trained, LABELS)
+    save_networks(path, problem.material, problem.inputs, [one.network for one in trained], LABELS)
+    names = [clip.name for clip in make_clips(90, 15)]
+    folds = np.concatenate([problem.folds, np.full(15, -1)])
+    expected = out_of_fold(problem, trained, names[:90])
+    for networks in (load_networks(path), again):
+        said = networks.predict(problem.inputs, names, "cpu", folds)
+        np.testing.assert_allclose(said.probabilities[:90], expected.probabilities, atol=1e-6)
+        np.testing.assert_allclose(said.weights[:90], expected.weights, atol=1e-6)
+        together = networks.predict(problem.inputs, names, "cpu")
+        np.testing.assert_array_equal(said.probabilities[90:], together.probabilities[90:])
+    assert again.origins == load_networks(path).origins
 
 
 WHOLE = {

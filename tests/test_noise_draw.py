@@ -18,7 +18,7 @@ from mertools.media import SAMPLE_RATE
 from mertools.prepare.noise_drawing import draw_all
 from noise.audio import SILENCE, rms
 from noise.draw import draw
-from noise.recipe import read_recipe
+from noise.recipe import UNTOUCHED, read_recipe
 from noise.recordings import Recordings, babble, musan, read_noise, read_voice
 
 
@@ -166,3 +166,16 @@ def test_the_command(corpus: Path, folder: Path, tmp_path: Path, capsys: pytest.
         noise_draw.main([*words, "--speech", "corpus", "--noise-kind", "music", "--out", str(tmp_path / "third.jsonl")])
     assert noise_draw.main([*words, "--speech", "corpus", "--out", str(tmp_path / "third.jsonl")]) == 0
     assert read_recipe(tmp_path / "third.jsonl").kind == "corpus"
+
+
+def test_other_splits_stay_clean(
+    corpus: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(corpus), "--workers", "0", "--speech", str(folder)]
+    assert noise_draw.main([*words, "--out", str(tmp_path / "all.jsonl")]) == 0
+    assert noise_draw.main([*words, "--split", "semi", "--out", str(tmp_path / "semi.jsonl")]) == 0
+    assert "3 clips, 2 with noise" in (told := capsys.readouterr().out) and "1 of other splits left as they are" in told
+    every, semi = (read_recipe(tmp_path / f"{name}.jsonl").clips for name in ("all", "semi"))
+    assert semi == {**every, "both": UNTOUCHED}
+    with pytest.raises(InputError, match=r"Unknown split 'smei'\. Did you mean 'semi'"):
+        noise_draw.main([*words, "--split", "smei", "--out", str(tmp_path / "none.jsonl")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mertools.errors import InputError
-from noise.recipe import ClipNoise, Piece, Recipe, read_recipe, write_recipe
+from noise.recipe import CLEAN_DB, UNTOUCHED, ClipNoise, Piece, Recipe, read_recipe, write_recipe
 
 RECIPE = Recipe(
     seed=3,
@@ -19,6 +19,7 @@ RECIPE = Recipe(
         "first": ClipNoise(7, ((Piece("us-gov/a.wav", 1.5), Piece("us-gov/b.wav", 0.0)),), 4),
         "第二": ClipNoise(5.25, ((Piece("a.wav", 0.25),), (Piece("b.wav", 0.0),)), None),
         "mute": ClipNoise(None, (), 1),
+        "clean": UNTOUCHED,
     },
 )
 
@@ -33,6 +34,22 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         "noise": [[{"file": "us-gov/a.wav", "offset_seconds": 1.5}, {"file": "us-gov/b.wav", "offset_seconds": 0.0}]],
         "blur": 4,
     }
+
+
+def test_a_clean_ratio_is_json(tmp_path: Path) -> None:
+    write_recipe(tmp_path / "recipe.jsonl", RECIPE)
+    last = (tmp_path / "recipe.jsonl").read_text("utf-8").splitlines()[-1]
+    assert json.loads(last) == {"name": "clean", "snr_db": "inf", "noise": [], "blur": 1}
+
+
+def test_another_ratio_and_blur_keep_the_voices() -> None:
+    quiet, loud = RECIPE.at(CLEAN_DB, 2), RECIPE.at(0, 1)
+    assert quiet.clips["first"] == ClipNoise(CLEAN_DB, (), 2)
+    assert loud.clips["first"] == replace(RECIPE.clips["first"], snr_db=0, blur=1)
+    # What a clip lacks it lacks at any ratio, and what stays clean stays so.
+    assert loud.clips["第二"] == replace(RECIPE.clips["第二"], snr_db=0)
+    assert loud.clips["mute"] == ClipNoise(None, (), 1) and loud.clips["clean"] == UNTOUCHED
+    assert len({RECIPE.fingerprint, quiet.fingerprint, loud.fingerprint}) == 3
 
 
 def test_the_fingerprint_is_of_what_decides() -> None:

@@ -18,15 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the pipeline, one public command after the other; returns the status of the first that fails, else 0."""
     parser = make_parser(
         "mertools demo",
-        "Generate a small corpus, extract three features and fuse them, printing each command before it runs.\n"
-        "The second time the corpus and the features are reused.",
+        "Generate a small corpus, draw noise for its split `noise`, extract three features and fuse them, printing\n"
+        "each command before it runs. The second time the corpus and the features are reused.",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder of corpus, features and runs"
     )
     parser.add_argument("--clips", type=positive, default=240, metavar="N", help="clips to generate")
     parser.add_argument("--trials", type=positive, default=50, metavar="N", help="random draws of each search")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the corpus and of the fusion")
+    parser.add_argument("--seed", type=int, default=0, help="seed of corpus, noise and fusion")
     options = parser.parse_args(arguments)
 
     for verb, words in steps(options.out, options.clips, options.trials, options.seed).items():
@@ -39,13 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def steps(folder: Path, clips: int, trials: int, seed: int) -> dict[str, list[str]]:
     """The demo's commands by verb, with their arguments; corpus, features and runs lie in `folder`."""
     manifest, features, runs = folder / "manifest.csv", folder / "features", folder / "runs"
+    recipe = folder / "recipe.jsonl"
     corpus, draw = {"--data": manifest}, {"--seed": seed}
+    babble = {"--speech": "corpus", "--split": "noise", **draw}
     options = {
         "data demo": {"--out": folder, "--clips": clips, **draw},
-        "extract": {"--feature": ",".join(FEATURES), **corpus, "--out": features},
+        "noise draw": {**corpus, **babble, "--out": recipe, "--overwrite": None},
+        "extract": {"--feature": ",".join(FEATURES), **corpus, "--noise": recipe, "--out": features},
         "fuse": {"--top": 1, **corpus, "--features": features, "--runs": runs, "--trials": trials, **draw},
     }
-    return {verb: [str(word) for pair in pairs.items() for word in pair] for verb, pairs in options.items()}
+    return {
+        verb: [str(word) for pair in pairs.items() for word in pair if word is not None]
+        for verb, pairs in options.items()
+    }
 
 
 def run_public(verb: str, arguments: Sequence[str]) -> int:

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_extractors.cards.card import MER2024, RECIPES
 from feature_extractors.catalog import CATALOG, card
 from mertools.commands.command_line import (
     Several,
     add_corpus_options,
-    add_face_options,
     add_model_options,
     add_reading_options,
     make_parser,
@@ -23,6 +21,7 @@ from mertools.commands.command_line import (
     share,
 )
 from mertools.commands.display import clip_progress, print_table
+from mertools.commands.encoder_options import add_encoder_options, encoder_settings
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
 from noise.corruption import load_noise
@@ -62,29 +61,7 @@ def make_extract_parser() -> argparse.ArgumentParser:
         default="utterance",
         help="store a vector a clip, or also the frames it was made of",
     )
-    parser.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default=MER2024,
-        help="mer2024: what the challenge's released code computes; masked: the same without its quirks",
-    )
-    parser.add_argument(
-        "--layers",
-        type=positive,
-        metavar="N",
-        help="combine the last N layers instead of as many as the recipe says; give another --out",
-    )
-    parser.add_argument(
-        "--weights",
-        type=_weights,
-        action="append",
-        default=[],
-        metavar="NAME=SOURCE",
-        help="weights of your own for a feature, such as hubert-large=path:/models/hubert; may be repeated",
-    )
-    parser.add_argument(
-        "--trust-remote-code", action="store_true", help="run the code that comes with checkpoints that need it"
-    )
+    add_encoder_options(parser)
     parser.add_argument(
         "--dtype",
         choices=("float32", "float16"),
@@ -112,7 +89,6 @@ def make_extract_parser() -> argparse.ArgumentParser:
     add_model_options(
         parser, batch_size=32, batch_help="clips a model encodes at once; halved where the memory is short"
     )
-    add_face_options(parser)
     parser.add_argument(
         "--ray",
         nargs="?",
@@ -155,19 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     media_root = options.media_root or options.data.parent
     noise = load_noise(options.noise, options.speech, media_root) if options.noise else None
 
-    from feature_extractors.encoder import Settings, build
+    from feature_extractors.encoder import build
     from feature_extractors.forecast import forecast
     from feature_extractors.runner import Part, extract
 
-    settings = Settings(
-        face_detector=options.face_detector,
-        face_model=options.face_model,
-        recipe=options.recipe,
-        sources=dict(options.weights),
-        trust_remote_code=options.trust_remote_code,
-        layers=options.layers,
-        faces=options.faces,
-    )
+    settings = encoder_settings(options, options.faces)
     encoders = [build(card, settings) for card in cards]
     part = Part(*options.shard or (1, 1))
     how = {name: getattr(options, name) for name in ("level", "dtype", "workers", "device", "batch_size")}
@@ -250,10 +218,3 @@ def _feature_list() -> str:
         f"  {name:<{width}}  {card.modality:<5}  {card.dim:>4}-d  {card.label} ({card.licence})"
         for name, card in CATALOG.items()
     )
-
-
-def _weights(text: str) -> tuple[str, str]:
-    name, equals, source = text.partition("=")
-    if not equals or not source:
-        raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=SOURCE, such as hubert-large=path:/models/hubert")
-    return card(name).name, source

@@ -128,6 +128,21 @@ def read_runs(
     return corpus, labels, [_aligned(*pair, corpus, labels) for pair in zip(folders, results, strict=True)]
 
 
+def read_fusion(folder: Path) -> dict[str, Any]:
+    """The result of a run that has networks; raises InputError for one that has none."""
+    result = read_result(folder)
+    if result.get("kind") == "ensemble":
+        members = ", ".join(member["run"] for member in result["members"])
+        raise InputError(
+            f"{folder} is an ensemble, which has no networks of its own. Name each member instead: {members}."
+        )
+    if result.get("kind") != "fusion":
+        raise InputError(f"{folder} holds a run of kind {result.get('kind')!r}, wanted one of run_fusion.py.")
+    if "networks" not in result["files"]:
+        raise InputError(f"{folder} kept no networks. Run it again: {result['command']}")
+    return result
+
+
 def check_same_folds(runs: Sequence[FinishedRun], remedy: str = "") -> None:
     """Raise InputError unless all `runs` held out the same training clips together; `remedy` ends the message."""
     first, *others = runs

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mertools import run_record
 from mertools.commands.command_line import add_corpus_options, make_parser
 from mertools.commands.display import print_table
-from mertools.commands.finished_runs import new_folder
+from mertools.commands.finished_runs import new_folder, read_fusion
 from mertools.commands.fuse import candidates_of, extract_command
 from mertools.corpus import TRAIN, Corpus, read_manifest
 from mertools.emotions import LabelSet, label_set
@@ -71,7 +71,7 @@ def make_predict_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, write; returns the exit status."""
     options = make_predict_parser().parse_args(arguments)
-    run = _read_run(options.run)
+    run = read_fusion(options.run)
 
     from feature_extractors.encoder import torch_device
     from fusion.inputs import load_inputs
@@ -113,21 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write(folder, corpus, labels, predictions, result)
     _show(result, parts, folder)
     return 0
-
-
-def _read_run(folder: Path) -> dict[str, Any]:
-    """The result of a run that has networks; raises InputError for one that has none."""
-    result = run_record.read_result(folder)
-    if result.get("kind") == "ensemble":
-        members = ", ".join(member["run"] for member in result["members"])
-        raise InputError(
-            f"{folder} is an ensemble, which has no networks of its own. Predict with each member instead: {members}."
-        )
-    if result.get("kind") != "fusion":
-        raise InputError(f"{folder} holds a run of kind {result.get('kind')!r}, wanted one of run_fusion.py.")
-    if "networks" not in result["files"]:
-        raise InputError(f"{folder} kept no networks. Run it again: {result['command']}")
-    return result
 
 
 def _clips(options: argparse.Namespace, labels: LabelSet) -> Corpus:

@@ -1,5 +1,5 @@
 """The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention,
-calibration.
+calibration, degradation by noise.
 
 Colours, fonts and backgrounds are left to the page, which knows whether the reader's screen is light or dark.
 Names are escaped, since Plotly reads a little HTML in every text.
@@ -144,6 +144,51 @@ def attention_figure(features: Sequence[str], weights: np.ndarray) -> dict[str, 
     )
     figure.update_xaxes(title="attention weight", rangemode="tozero")
     return _as_json(figure, height=90 + 44 * len(features))
+
+
+def degradation_figure(ratios: Sequence[str], curves: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
+    """WAF over the ratio of speech to noise: a line and the band of its 95 % intervals for each of `curves`.
+
+    `ratios` are the ratios as they are shown, the cleanest first. Each curve has a name and, ratio by ratio, `value`,
+    `low` and `high` as fractions.
+    """
+    figure = go.Figure()
+    places = list(range(len(ratios)))
+    for series, (name, points) in enumerate(curves.items(), start=1):
+        value, low, high = ([100 * point[key] for point in points] for key in ("value", "low", "high"))
+        figure.add_scatter(
+            x=[*places, *reversed(places)],
+            y=[*high, *reversed(low)],
+            fill="toself",
+            mode="lines",
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=name,
+            meta={"series": series},
+        )
+        figure.add_scatter(
+            name=_escaped(name),
+            x=places,
+            y=value,
+            mode="lines+markers",
+            line={"width": 2},
+            marker={"size": 8, "symbol": SYMBOLS[(series - 1) % len(SYMBOLS)]},
+            text=[
+                f"{_escaped(ratio)}, {_escaped(name)}<br>{100 * point['value']:.2f} % "
+                f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
+                for ratio, point in zip(ratios, points, strict=True)
+            ],
+            hovertemplate="%{text}<extra></extra>",
+            legendgroup=name,
+            meta={"series": series},
+            cliponaxis=False,
+        )
+    figure.update_xaxes(
+        title="speech to noise, dB", tickvals=places, ticktext=list(map(_escaped, ratios)), zeroline=False
+    )
+    figure.update_yaxes(title="WAF, %")
+    return _as_json(figure, height=420)
 
 
 def calibration_figure(calibration: Calibration) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from mertools.calibration import expected_calibration_error
 from mertools.emotions import LabelSet, label_set
@@ -27,10 +23,10 @@ from mertools.report.figures import (
     shown_lines,
 )
 from mertools.report.footnotes import ESTIMATES
+from mertools.report.rendering import write_page
 from mertools.report.tables import Number, Part, as_number, is_seen, results_table, split_heading, system_name
 from mertools.run_record import RESULT, written_row
 
-HERE = Path(__file__).parent
 FILES = {
     "result": "what was run, and every score",
     "predictions": "clips outside train: classes, probabilities, attention weights",
@@ -86,9 +82,10 @@ def write_report(
 
     feature_names = [labels.get(feature, feature) for feature in system["features"]]
     shown = shown_lines(table)
-    page = _environment().get_template("report.html.j2")
-    plotly, script = get_plotlyjs(), (HERE / "report.js").read_text(encoding="utf-8")
-    text = page.render(
+    return write_page(
+        folder / result["files"]["report"],
+        "report.html.j2",
+        figures,
         result=result,
         labels=labels,
         classes=classes.names,
@@ -109,17 +106,8 @@ def write_report(
         system_names=[system_name(row, labels) for row in result["rows"]],
         attention=[_attention(part, classes, feature_names, place) for part in answers if len(feature_names) > 1],
         files=list(_files(result["files"])),
-        figures=figures,
-        style=(HERE / "report.css").read_text(encoding="utf-8"),
-        plotly=plotly,
-        script=script,
-        script_sources=" ".join(f"'sha256-{_sha256(source)}'" for source in (plotly, script)),
         estimates=[estimate for estimate in ESTIMATES if any(part.estimate == estimate for part in table.parts)],
     )
-    path = folder / result["files"]["report"]
-    # The hashes in the page's security policy are of these very bytes: no line end may change on the way.
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path
 
 
 def _read_answers(path: Path, classes: LabelSet, truth: Mapping[str, str]) -> Iterator[Answers]:
@@ -246,28 +234,3 @@ def _files(files: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             if path:
                 meaning = f"{FILES.get(kind, kind)}{f' of {split_heading(variant)}' if variant else ''}"
                 yield f"./{quote(path)}", path, meaning
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda share, digits=2: "–" if share is None else f"{100 * share:.{digits}f}"
-    environment.filters["value"] = _value
-    environment.filters["heading"] = split_heading
-    return environment
-
-
-def _value(value: Any) -> str:
-    """A value of the configuration as a reader expects it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

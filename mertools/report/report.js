@@ -28,6 +28,15 @@
     };
   }
 
+  // A line and the band around it are two traces of one colour: such traces say in `meta` which of the series' it is.
+  function coloured(trace) {
+    if (!trace.meta?.series) {
+      return trace;
+    }
+    const colour = getComputedStyle(document.documentElement).getPropertyValue(`--series-${trace.meta.series}`).trim();
+    return { ...trace, line: { ...trace.line, color: colour }, marker: { ...trace.marker, color: colour }, fillcolor: `${colour}2a` };
+  }
+
   // A figure in a hidden panel has no width yet: it is drawn when its panel is shown. Likewise a table's box: it is a
   // stop for the Tab key where it scrolls.
   function draw() {
@@ -35,7 +44,7 @@
     for (const place of document.querySelectorAll("[data-figure]")) {
       if (place.offsetParent !== null) {
         const { data, layout } = figures[place.dataset.figure];
-        Plotly.react(place, data, { ...layout, template: look }, { displayModeBar: false, responsive: true });
+        Plotly.react(place, data.map(coloured), { ...layout, template: look }, { displayModeBar: false, responsive: true });
       }
     }
     for (const box of document.querySelectorAll(".wide")) {
