@@ -288,7 +288,10 @@ def test_the_page_says_how_optimistic_cv_paper_is(tmp_path):
     (paper,) = (s for s in result["rows"][-1]["scores"] if (s["split"], s["metric"]) == ("train", "waf"))
     result["rows"][-1]["scores"].append(paper | {"estimate": "cv-nested", "value": 0.625})
     text = collapsed(write_report(result, tmp_path, truth))
-    assert "WAF 12.50 points above its <code>cv-nested</code> WAF: what choosing on the folds that are reported adds" in text
+    assert (
+        "WAF 12.50 points above its <code>cv-nested</code> WAF: what choosing on the folds that are reported adds"
+        in text
+    )
     result["rows"][-1]["scores"][-1]["value"] = 0.77
     assert "WAF 2.00 points below its <code>cv-nested</code> WAF:" in collapsed(write_report(result, tmp_path, truth))
 
