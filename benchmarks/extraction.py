@@ -33,10 +33,11 @@ import numpy as np
 from feature_extractors.catalog import card
 from feature_extractors.encoder import Encoder, Settings, build
 from feature_extractors.pooling import masked_mean
-from feature_extractors.runner import BLOCK, THREAD_COUNTS, Preparation, Task, default_workers, extract, loaded
+from feature_extractors.runner import BLOCK, THREAD_COUNTS, Preparation, Task, extract, loaded
 from mertools.clip import Clip
 from mertools.corpus import read_manifest
 from mertools.libraries import transformers
+from mertools.machine import cores
 from mertools.media import MissingMedium, UnreadableMedia
 
 EMBEDDED = ("egemaps", "face-expression", "minilm")
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the clips; kept")
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=default_workers())
+    parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
     words = ["--out", str(options.out), "--clips", str(options.clips)]

@@ -15,7 +15,6 @@ from feature_extractors.runner import (
     Progress,
     Tally,
     Task,
-    default_workers,
     loaded,
     store,
     together,
@@ -25,6 +24,7 @@ from mertools.clip import Clip
 from mertools.clip_rows import FAILED
 from mertools.errors import InputError
 from mertools.feature_store import Provenance, Row
+from mertools.machine import cores
 from noise.corruption import Noise
 
 PROBED = 50
@@ -90,7 +90,7 @@ def forecast(
     clips = under_noise(clips, noise)
     for encoder in encoders:
         encoder.check(clips)
-    count = default_workers() if workers is None else workers
+    count = cores() if workers is None else workers
     places = np.unique(np.linspace(0, len(clips) - 1, min(PROBED, len(clips))).round().astype(int))
     probe = [clips[place] for place in places]
     scales = {encoder.name: _Scale(replace(encoder.provenance(level), dtype=dtype)) for encoder in encoders}

@@ -25,10 +25,11 @@ from types import ModuleType
 from typing import Any
 
 from feature_extractors.encoder import Encoder, device_type
-from feature_extractors.runner import Means, Model, Preparation, Sink, Tally, Task, default_workers, store
+from feature_extractors.runner import Means, Model, Preparation, Sink, Tally, Task, store
 from mertools.clip_rows import FAILED
 from mertools.errors import InputError
 from mertools.feature_store import Provenance, Row
+from mertools.machine import cores
 
 LOCAL = "local"
 """The address that starts a Ray on this machine for as long as the command runs."""
@@ -263,7 +264,7 @@ def _connected(address: str) -> Iterator[ModuleType]:
     """The ray package, connected; raises InputError where there is no cluster at `address`."""
     ray = _ray()
     # Two CPUs at least, declared where there is one core: an actor that prepares and one that encodes.
-    own = {"num_cpus": max(2, default_workers()), "include_dashboard": False} if address == LOCAL else {}
+    own = {"num_cpus": max(2, cores()), "include_dashboard": False} if address == LOCAL else {}
     try:
         _knock(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)

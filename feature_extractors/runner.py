@@ -36,6 +36,7 @@ from mertools.clip import Clip
 from mertools.clip_rows import FAILED, MISSING, OK, Head
 from mertools.errors import InputError
 from mertools.feature_store import FRAME, UNDECIDED, FeatureWriter, Provenance, Row, non_finite, read_heads
+from mertools.machine import cores
 from mertools.media import MissingMedium, UnreadableMedia, decoding_once
 from noise.corruption import Corruption, Noise, uncropped
 
@@ -240,11 +241,6 @@ def _refuse_to_shrink(writer: FeatureWriter, asked: Sequence[Clip]) -> None:
         )
 
 
-def default_workers() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _blocks(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
     return [clips[begin : begin + BLOCK] for begin in range(0, len(clips), BLOCK)]
 
@@ -313,7 +309,7 @@ def run_here(
     tally: Tally,
 ) -> None:
     """The engine that is this machine: its cores prepare, its device encodes."""
-    workers = default_workers() if means.workers is None else means.workers
+    workers = cores() if means.workers is None else means.workers
     with (
         Preparation(encoders, min(workers, _clips(blocks)), means.time_limit) as preparation,
         loaded(encoders, means.device, means.batch_size) as models,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import torch
 
 from fusion.training import Material, Member, Trained, Training, train
+from mertools.machine import cores
 
 MEMBERS_A_STACK = 20
 """On a CPU: more no longer fit its cache, fewer pay more for each step (docs/log.md)."""
@@ -50,11 +50,6 @@ def train_all(
             # The threads are waited for: they should not train to the end what nobody waits for.
             stopping.set()
             threads.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stacks(members: Sequence[Member], at_most: int) -> list[list[int]]:

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, metavar="N", help="processes to use (default: one a CPU core)")
     options = parser.parse_args(arguments)
 
-    from feature_extractors.runner import default_workers
     from mertools.corpus import read_manifest
+    from mertools.machine import cores
     from mertools.prepare.demo_corpus import generate
 
     begin, reused = time.monotonic(), None
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reused = done if reused is None else reused
             progress(done, total, 0)
 
-        workers = options.workers or default_workers()
+        workers = options.workers or cores()
         manifest = generate(options.out, options.clips, options.seed, workers, tell)
     seconds = time.monotonic() - begin
 

@@ -65,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     corpus = read_manifest(options.data, options.media_root)
 
-    from feature_extractors.runner import Outcome, Part, default_workers
+    from feature_extractors.runner import Outcome, Part
     from mertools.faces import face_detector
+    from mertools.machine import cores
     from mertools.prepare.face_cutting import cut_faces, without_crops
 
     part = Part(*options.shard or (1, 1))
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             out,
             face_detector(options.face_detector, options.face_model),
             side=options.size,
-            workers=default_workers() if options.workers is None else options.workers,
+            workers=cores() if options.workers is None else options.workers,
             time_limit=options.time_limit,
             progress=progress,
         )

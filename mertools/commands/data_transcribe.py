@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus = read_manifest(options.data, options.media_root)
     refuse_existing(options.out, options.overwrite)
 
-    from feature_extractors.runner import default_workers
+    from mertools.machine import cores
     from mertools.prepare.recogniser import recogniser
     from mertools.prepare.transcription import filled, lacking, transcribe
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 recogniser(name, options.language, options.model),
                 journal,
                 device=options.device,
-                workers=default_workers() if options.workers is None else options.workers,
+                workers=cores() if options.workers is None else options.workers,
                 batch_size=options.batch_size,
                 progress=progress,
             )

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import numpy as np
 
-    from feature_extractors.runner import default_workers
     from mertools.faces import face_detector
+    from mertools.machine import cores
     from mertools.prepare.validation import ERROR, modalities, validate, write_problems
 
     detector = face_detector(options.face_detector, options.face_model)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(clip.video and not clip.faces for clip in corpus.clips):
         # A detector that cannot be loaded is not the first clip's fault.
         detector.detect(np.zeros((64, 64, 3), np.uint8))
-    workers = default_workers() if options.workers is None else options.workers
+    workers = cores() if options.workers is None else options.workers
     begin = time.monotonic()
     with clip_progress("validating", "with errors") as progress:
         found = list(validate(corpus.clips, labels, detector, workers, progress))

@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if manifest.exists() and manifest.samefile(options.data):
         raise InputError(f"--out {options.out} holds the clean corpus itself. Name another folder.")
 
-    from feature_extractors.runner import default_workers
+    from mertools.machine import cores
     from mertools.prepare.noisy_clips import noisy_row, write_noisy
 
-    workers = default_workers() if options.workers is None else options.workers
+    workers = cores() if options.workers is None else options.workers
     begin = time.monotonic()
     with clip_progress("adding noise") as progress:
         written = write_noisy(

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         look_up("split", split, dict.fromkeys(corpus.splits))
     clips = [clip for clip in corpus.clips if not options.split or clip.split in options.split]
 
-    from feature_extractors.runner import default_workers
+    from mertools.machine import cores
     from mertools.prepare.noise_drawing import draw_all
 
     recordings = find_recordings(options, corpus, options.media_root or options.data.parent)
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recordings,
             options.seed,
             options.continuous,
-            workers=default_workers() if options.workers is None else options.workers,
+            workers=cores() if options.workers is None else options.workers,
             progress=progress,
         )
     noises = [one.noise for one in drawn.values()]

@@ -295,10 +295,10 @@ def check_media(clips: Sequence[Clip], corpus: Corpus, modalities: set[str]) -> 
 
 def draw(options: argparse.Namespace, clips: Sequence[Clip], recordings: Recordings, head: Recipe) -> Recipe:
     """Which recordings each clip gets, in the recipe that begins with `head`."""
-    from feature_extractors.runner import default_workers
+    from mertools.machine import cores
     from mertools.prepare.noise_drawing import draw_all
 
-    workers = default_workers() if options.workers is None else options.workers
+    workers = cores() if options.workers is None else options.workers
     with clip_progress("drawing", "with remarks") as progress:
         drawn = draw_all(clips, recordings, options.seed, False, workers=workers, progress=progress)
     return replace(head, clips={name: one.noise for name, one in drawn.items()})
