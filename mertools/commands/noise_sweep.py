@@ -19,7 +19,7 @@ from mertools.commands.command_line import Several, add_model_options, add_readi
 from mertools.commands.display import clip_progress, print_table
 from mertools.commands.encoder_options import add_encoder_options, encoder_settings
 from mertools.commands.finished_runs import FinishedRun, add_manifest_options, read_fusion, read_runs
-from mertools.commands.fuse import load, paper_names, pose
+from mertools.commands.fuse import load, load_copies, paper_names, pose
 from mertools.commands.noise_draw import add_recording_options, find_recordings
 from mertools.corpus import TRAIN, Corpus
 from mertools.emotions import LabelSet
@@ -238,7 +238,8 @@ def alone(
     then = argparse.Namespace(**run["configuration"])
     then.data, then.features, then.device, then.feature = corpus.manifest, Path(then.features), device, names
     then.modalities = None
-    problem = pose(then, corpus, labels, load(then, corpus))
+    inputs = load(then, corpus)
+    problem = pose(then, corpus, labels, inputs, load_copies(then, corpus, inputs))
     for name in names:
         row = singles[name]
         own = problem.only([name]).of_draw(_best_draw(row))
