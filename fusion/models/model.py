@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,7 +31,7 @@ class Fused:
     embedding: Tensor
 
 
-class FusionModel(nn.Module):
+class FusionModel(nn.Module, ABC):
     """A network over any number of features, of which a clip may lack some.
 
     It runs under `torch.func.vmap` with stacked parameters: nothing branches on data, nothing is indexed by a mask, and
@@ -53,6 +54,7 @@ class FusionModel(nn.Module):
         super().__init__()
         self.features = tuple(features)
 
+    @abstractmethod
     def forward(self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: Tensor | None = None) -> Fused:
         """Fuse a batch.
 
@@ -60,7 +62,6 @@ class FusionModel(nn.Module):
         then without influence. `keep` (B, dropped) is 0 where dropout at rate p removes a component and 1 / (1 - p)
         where it keeps it; None at inference.
         """
-        raise NotImplementedError
 
     def mask(self, masks: Mapping[str, Tensor]) -> Tensor:
         """The masks side by side, (B, F)."""

@@ -89,6 +89,28 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_time_limit(parser: argparse.ArgumentParser, work: str) -> None:
+    """`--time-limit`: how long `work` on one clip may take."""
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help=f"how long {work} may take; then the worker is ended and the clip has failed",
+    )
+
+
+def add_part_options(parser: argparse.ArgumentParser, folder_of: str) -> None:
+    """`--shard` and `--limit`: which clips of the corpus are worked on; `folder_of` says where a share's files go."""
+    parser.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help=f"only the I-th of N equal shares of the clips, from 1, into the folder I-of-N {folder_of}",
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
+
+
 def add_face_options(parser: argparse.ArgumentParser) -> None:
     """`--face-detector` and `--face-model`: how faces are found."""
     parser.add_argument(

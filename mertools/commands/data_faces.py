@@ -11,10 +11,11 @@ from pathlib import Path
 from mertools.commands.command_line import (
     add_corpus_options,
     add_face_options,
+    add_part_options,
     add_reading_options,
+    add_time_limit,
     make_parser,
     positive,
-    share,
 )
 from mertools.commands.display import clip_progress
 from mertools.commands.extract import show
@@ -47,21 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="scale larger crops down to this; 112 is enough for the recipe mer2024, 224 for all",
     )
     add_face_options(parser)
-    parser.add_argument(
-        "--shard",
-        type=share,
-        metavar="I/N",
-        help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N beside --out",
-    )
-    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
+    add_part_options(parser, "beside --out")
     add_reading_options(parser)
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        default=300,
-        metavar="SECONDS",
-        help="how long one clip may take; then the worker is ended and the clip has failed",
-    )
+    add_time_limit(parser, "one clip")
     options = parser.parse_args(arguments)
     corpus = read_manifest(options.data, options.media_root)
 

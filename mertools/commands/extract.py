@@ -15,10 +15,10 @@ from mertools.commands.command_line import (
     Several,
     add_corpus_options,
     add_model_options,
+    add_part_options,
     add_reading_options,
+    add_time_limit,
     make_parser,
-    positive,
-    share,
 )
 from mertools.commands.display import clip_progress, print_table
 from mertools.commands.encoder_options import add_encoder_options, encoder_settings
@@ -71,21 +71,9 @@ def make_extract_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--plan", action="store_true", help="try a few clips, print hours and gigabytes for all, and store nothing"
     )
-    parser.add_argument(
-        "--shard",
-        type=share,
-        metavar="I/N",
-        help="only the I-th of N equal shares of the clips, from 1, into the folder I-of-N of --out",
-    )
-    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N clips of the manifest")
+    add_part_options(parser, "of --out")
     add_reading_options(parser)
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        default=300,
-        metavar="SECONDS",
-        help="how long reading one clip for one feature may take; then the worker is ended and the clip has failed",
-    )
+    add_time_limit(parser, "reading one clip for one feature")
     add_model_options(
         parser, batch_size=32, batch_help="clips a model encodes at once; halved where the memory is short"
     )

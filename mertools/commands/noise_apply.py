@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mertools.commands.command_line import add_corpus_options, add_reading_options, make_parser, positive
+from mertools.commands.command_line import add_corpus_options, add_reading_options, add_time_limit, make_parser
 from mertools.commands.data_transcribe import add_recogniser_options, show
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest, write_manifest
@@ -86,13 +86,7 @@ def make_apply_parser() -> argparse.ArgumentParser:
     )
     add_recogniser_options(parser)
     add_reading_options(parser)
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        default=300,
-        metavar="SECONDS",
-        help="how long one clip may take; then the worker is ended and the clip has failed",
-    )
+    add_time_limit(parser, "one clip")
     return parser
 
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from feature_extractors.catalog import card
 from mertools import run_record
-from mertools.commands.command_line import Several, add_model_options, add_reading_options, make_parser, positive
+from mertools.commands.command_line import (
+    Several,
+    add_model_options,
+    add_reading_options,
+    add_time_limit,
+    make_parser,
+)
 from mertools.commands.display import clip_progress, print_table
 from mertools.commands.encoder_options import add_encoder_options, encoder_settings
 from mertools.commands.finished_runs import FinishedRun, add_manifest_options, read_fusion, read_runs
@@ -187,13 +193,7 @@ def make_sweep_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of which recordings each clip gets")
     add_encoder_options(parser)
     add_reading_options(parser)
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        default=300,
-        metavar="SECONDS",
-        help="how long reading one clip for one feature may take; then the worker is ended and the clip has failed",
-    )
+    add_time_limit(parser, "reading one clip for one feature")
     add_model_options(parser, batch_size=32, batch_help="clips a model encodes at once")
     return parser
 
