@@ -68,7 +68,7 @@ class Reply:
     text: str
     refusal: str
     finish_reason: str
-    model: str
+    served_model: str
     usage: Mapping[str, Any]
 
 
