@@ -32,6 +32,7 @@ VERBS = {
     "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
+    "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
