@@ -5,6 +5,11 @@ Verbatim means: white space folded, no space before punctuation. `{names}` in br
 
 from __future__ import annotations
 
+REPAIR = (
+    "Your answer cannot be used: {fault}. Please answer the same question again, with nothing but what it asks for."
+)
+"""What a model is told of an answer that could not be read."""
+
 CLUES = {
     "audio": (
         "As an expert in the field of emotions, please focus on the acoustic information in the audio to discern clues "
@@ -166,6 +171,23 @@ OFFLINE = {
 
 UNJUDGED = {"en": "Unable to judge the emotional state.", "zh": "无法判断情感状态。"}
 """The description of a clip of which nothing is known: the organisers' sentence, and ours in Chinese."""
+
+
+STYLES = ("mer2024", "emer", "subtitle", "notes")
+"""How clues become descriptions: by clues alone and a disambiguation after them (MER2024), in ONE_STEP, by
+SUBTITLE_CLUES, or by clues alone and the notes' prompt after them."""
+
+ONE_STEP_STYLES = ("emer", "subtitle")
+"""Styles whose clues are descriptions: the question held the subtitle."""
+
+
+def clue_prompt(style: str, perceived: str, subtitle: str) -> str:
+    """What a model that perceives `audio`, `video` or `audio-video` is asked of a clip; `subtitle` may be empty."""
+    if style == "emer":
+        return ONE_STEP.format(subtitle=subtitle).replace("<Subtitle>  </Subtitle>", "<Subtitle> </Subtitle>")
+    if style == "subtitle" and subtitle:
+        return SUBTITLE_CLUES[perceived].format(subtitle=subtitle)
+    return CLUES[perceived]
 
 
 def labels_prompt(description: str, language: str = "en", *, shots: bool = False) -> str:
