@@ -87,10 +87,15 @@ class Page:
         path.write_bytes(base64.b64decode(image["data"]))
 
     def press(self, key: str) -> None:
-        """Press and release a key that types nothing: `Tab`, `End` or an arrow."""
-        code = {"Tab": 9, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key]
+        """Press and release `Tab`, `Escape`, `End`, an arrow, j, k or /, which type nothing here."""
+        arrows = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        code = {"Tab": 9, "Escape": 27, "End": 35, **arrows, "j": 74, "k": 75, "/": 191}[key]
         for kind in ("rawKeyDown", "keyUp"):
             self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def type(self, text: str) -> None:
+        """Write `text` into what has the focus."""
+        self._call("Input.insertText", text=text)
 
     def close(self) -> None:
         """Close the connection; the browser ends with its process."""
