@@ -22,8 +22,8 @@ Write one page that shows clips, and what each system says of them side by side:
 the classifier's probabilities and attention stand beside them. The page needs nothing else and opens offline.
 
 Of more clips than --clips the classes take turns, each with the clip the systems dispute most and one drawn by lot in
-turn. With media the page holds five small frames and the loudness of each clip, some 30 kB a clip: whoever may not have
-the clips may not have the page."""
+turn. With media the page holds five small frames and the loudness of each clip, 30 to 40 kB: whoever may not have the
+clips may not have the page."""
 
 EXAMPLES = """\
   mertools ov report --system observer=ov/observer --system qwen=ov/qwen --out explained.html

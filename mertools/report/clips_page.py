@@ -143,7 +143,7 @@ def _card(
         "clip": clip,
         "labels": tuple(label for label in clip.open_labels if label != clip.label),
         "reference": clip.columns.get(DESCRIPTION_COLUMN, ""),
-        "words": " ".join(filter(None, words)).casefold(),
+        "words": " ".join(filter(None, words)).lower(),
         "failed": any(map(_failed, said)),
         "missed": bool(truth and opinions) and truth.isdisjoint(found),
         "classifier": answer and _classifier(answer, is_true),
