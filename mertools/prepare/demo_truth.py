@@ -39,7 +39,7 @@ FACE = {
 """As `demo_face.EXPRESSIONS` draws them."""
 
 VOICE = {
-    "angry": Sign("loud, fast and rough", "agitated"),
+    "angry": Sign("loud, fast and rough", "aggressive"),
     "happy": Sign("high, bright, fast and full of melody", "excited"),
     "sad": Sign("low, soft, slow and flat", "depressed"),
     "worried": Sign("trembling, breathy and soft", "nervous"),
