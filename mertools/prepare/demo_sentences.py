@@ -40,7 +40,7 @@ OPENINGS: dict[str, tuple[Opening, ...]] = {
         Opening("我受够了，", "I have had enough,", "exasperated"),
         Opening("真让人火大，", "It makes me so angry,"),
         Opening("岂有此理，", "How dare you,", "indignant"),
-        Opening("我恨透了，", "I hate this,", "resentful"),
+        Opening("我恨透了，", "I hate this,", "hateful"),
     ),
     "happy": (
         Opening("太高兴了，", "I am so happy,"),
