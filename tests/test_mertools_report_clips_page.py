@@ -14,8 +14,9 @@ from mertools.lexicon import lexicon
 from mertools.media import write_clip
 from mertools.ov.clues import Clue
 from mertools.ov.descriptions import Description
+from mertools.ov.join import Evidence
 from mertools.ov.labels import OpenLabels
-from mertools.report.classifier_answers import ClassifierAnswer
+from mertools.report.classifier import Classifier
 from mertools.report.clips_page import Choice, clauses, write_clips_page
 from mertools.report.explanations import ExplainingSystem, Explanation
 
@@ -71,9 +72,8 @@ SYSTEMS = (
         },
     ),
 )
-CLASSIFIER = {
-    "anna 1": ClassifierAnswer("angry", {"angry": 0.9, "happy": 0.1}, {"audio": 0.25, "text": 0.75}, "out-of-fold")
-}
+EVIDENCE = Evidence({"angry": 0.9, "happy": 0.1}, {"egemaps": 0.25, "minilm": 0.75}, "out-of-fold")
+CLASSIFIER = Classifier(dict.fromkeys([clip.name for clip in CLIPS], EVIDENCE), {"egemaps": "audio", "minilm": "text"})
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def page(browser: Page) -> Page:
 
 def write(folder: Path, clips: tuple[Clip, ...] = CLIPS, media: bool = False, count: int = 48) -> Path:
     """The page of the systems above."""
-    path, choice = folder / "explained.html", Choice(count, (), 0, media)
+    path, choice = folder / "explained.html", Choice(count, 0, media)
     corpus = Corpus(Path("manifest.csv"), clips, "Generated: a test.")
     write_clips_page(path, corpus, SYSTEMS, CLASSIFIER, lexicon(), choice, MADE, lambda *_: None)
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mertools import run_record
@@ -37,15 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if repeated:
         raise InputError(f"--system names {repeated[0]!r} more than once. Give each system a name of its own.")
     corpus = read_manifest(options.data, options.media_root)
-    check_splits(corpus, options.split)
+    shown = of_splits(corpus, options.split)
 
     from mertools.lexicon import lexicon
-    from mertools.report.classifier_answers import read_classifier
+    from mertools.report.classifier import read_classifier
     from mertools.report.clips_page import Choice, write_clips_page
     from mertools.report.explanations import read_system
 
     systems = [read_system(name, folder, corpus.clips) for name, folder in options.system]
-    classifier = read_classifier(options.run) if options.run else {}
+    classifier = read_classifier(options.run, shown.clips) if options.run else None
     media = options.clips <= MOST_WITH_MEDIA if options.media is None else options.media
     made = {
         "command": run_record.command_line(
@@ -55,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": run_record.versions(),
     }
     with clip_progress("reading media", "lacking a medium") as progress:
-        choice = Choice(options.clips, options.split or (), options.seed, media)
-        shown = write_clips_page(options.out, corpus, systems, classifier, lexicon(), choice, made, progress)
+        choice = Choice(options.clips, options.seed, media)
+        count = write_clips_page(options.out, shown, systems, classifier, lexicon(), choice, made, progress)
     size = options.out.stat().st_size / 1e6
-    sys.stdout.write(f"Page: {options.out} ({shown} clips, {size:.1f} MB)\n")
+    sys.stdout.write(f"Page: {options.out} ({count} clips, {size:.1f} MB)\n")
     if media:
         sys.stdout.write("It holds pictures of the clips: give it to those alone who may have the clips.\n")
     return 0
@@ -99,7 +100,8 @@ def named_folder(text: str) -> tuple[str, Path]:
     return name.strip(), Path(folder)
 
 
-def check_splits(corpus: Corpus, splits: Sequence[str] | None) -> None:
-    """Raise InputError for a split that the corpus lacks."""
+def of_splits(corpus: Corpus, splits: Sequence[str] | None) -> Corpus:
+    """The clips of `splits`, all without any; raises InputError for a split that the corpus lacks."""
     for split in splits or ():
         look_up("split", split, dict.fromkeys(corpus.splits))
+    return replace(corpus, clips=tuple(clip for clip in corpus.clips if not splits or clip.split in splits))

@@ -12,7 +12,7 @@ from typing import Any
 from mertools.clip import Clip
 from mertools.corpus import Corpus
 from mertools.ov.clues import Clue
-from mertools.report.classifier_answers import ClassifierAnswer
+from mertools.report.classifier import Classifier
 from mertools.report.clip_choice import choose_clips
 from mertools.report.clip_pictures import FRAMES, LOUDNESS_STEPS, glance
 from mertools.report.explanations import (
@@ -36,10 +36,9 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Choice:
-    """Which clips a page shows, `count` of those of `splits` (all without any), and whether with `media`."""
+    """How many clips a page shows, the seed of those drawn by lot, and whether with their `media`."""
 
     count: int
-    splits: Sequence[str]
     seed: int
     media: bool
 
@@ -48,7 +47,7 @@ def write_clips_page(
     path: Path,
     corpus: Corpus,
     systems: Sequence[ExplainingSystem],
-    classifier: Mapping[str, ClassifierAnswer],
+    classifier: Classifier | None,
     synonyms: Synonyms,
     choice: Choice,
     made: Mapping[str, Any],
@@ -56,16 +55,15 @@ def write_clips_page(
 ) -> int:
     """Write the page to `path` and return how many clips it shows.
 
-    `classifier` holds its answers by the clips' names, of none, some or all. `made` says how the page came to be:
-    `command`, `started` and `versions`. `progress` is told of each clip and of those whose media lacked something.
+    `classifier`, where there is one, answers all clips of the corpus. `made` says how the page came to be: `command`,
+    `started` and `versions`. `progress` is told of each clip and of those whose media lacked something.
     """
-    clips = [clip for clip in corpus.clips if not choice.splits or clip.split in choice.splits]
+    clips = corpus.clips
     disagreements = {clip.name: clip_disagreement(clip, systems, synonyms) for clip in clips}
     shown = choose_clips(clips, disagreements, choice.count, choice.seed)
     glances = list(_glances(shown, progress)) if choice.media else [None] * len(shown)
     cards = [
-        _card(clip, systems, classifier.get(clip.name), synonyms)
-        | {"glance": seen, "disputed": disagreements[clip.name] > 0}
+        _card(clip, systems, classifier, synonyms) | {"glance": seen, "disputed": disagreements[clip.name] > 0}
         for clip, seen in zip(shown, glances, strict=True)
     ]
     write_document(
@@ -83,7 +81,7 @@ def write_clips_page(
         disputed=sum(value > 0 for value in disagreements.values()),
         cards=cards,
         systems=[system.name for system in systems],
-        classified=sum(clip.name in classifier for clip in clips),
+        classified=classifier is not None,
         overview=[_overview(system, clips) for system in systems],
         truth_labels=_frequent([true_labels(clip) for clip in clips]),
         truths=sum(bool(true_labels(clip)) for clip in clips),
@@ -126,7 +124,7 @@ def _frequent(label_sets: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _card(
-    clip: Clip, systems: Sequence[ExplainingSystem], answer: ClassifierAnswer | None, synonyms: Synonyms
+    clip: Clip, systems: Sequence[ExplainingSystem], classifier: Classifier | None, synonyms: Synonyms
 ) -> dict[str, Any]:
     """One clip as the template shows it, and the words that the filter finds it by."""
     truth = meanings(true_labels(clip), synonyms)
@@ -146,7 +144,7 @@ def _card(
         "words": " ".join(filter(None, words)).lower(),
         "failed": any(map(_failed, said)),
         "missed": bool(truth and opinions) and truth.isdisjoint(found),
-        "classifier": answer and _classifier(answer, is_true),
+        "classifier": classifier and _classified(classifier, clip, is_true),
         "systems": [
             _said(system.name, one, clip, is_true, synonyms) for system, one in zip(systems, said, strict=True)
         ],
@@ -158,15 +156,14 @@ def _failed(explanation: Explanation) -> bool:
     return explanation.opinion is None and bool(explanation.failures)
 
 
-def _classifier(answer: ClassifierAnswer, is_true: Callable[[str], bool]) -> dict[str, Any]:
+def _classified(classifier: Classifier, clip: Clip, is_true: Callable[[str], bool]) -> dict[str, Any]:
+    evidence = classifier.evidence[clip.name]
     return {
-        "estimate": answer.estimate,
-        "predicted": answer.predicted,
-        "hit": is_true(answer.predicted),
+        "estimate": evidence.estimate,
         "probabilities": [
-            (label, value, label == answer.predicted, is_true(label)) for label, value in answer.probabilities.items()
+            (label, value, label == evidence.label, is_true(label)) for label, value in evidence.probabilities.items()
         ],
-        "weights": list(answer.weights.items()),
+        "weights": list(classifier.attention(clip.name).items()),
     }
 
 
