@@ -104,12 +104,12 @@ def meanings(labels: Iterable[str], synonyms: Synonyms) -> frozenset[str]:
 
 
 def disagreement(opinions: Sequence[frozenset[str]]) -> float:
-    """The share of pairs of opinions (sets of meanings) that have nothing in common, in [0, 1]; two empty ones agree.
+    """The share of pairs of opinions (sets of meanings) that have nothing in common, in [0, 1]; 0 without a pair.
 
-    0 for fewer than two opinions.
+    An empty opinion contradicts none and counts in no pair.
     """
-    pairs = list(combinations(opinions, 2))
-    return sum(bool(one or other) and one.isdisjoint(other) for one, other in pairs) / max(1, len(pairs))
+    pairs = list(combinations(filter(None, opinions), 2))
+    return sum(one.isdisjoint(other) for one, other in pairs) / max(1, len(pairs))
 
 
 def clip_disagreement(clip: Clip, systems: Sequence[ExplainingSystem], synonyms: Synonyms) -> float:
