@@ -324,6 +324,6 @@ def _row(one: Made) -> list[str]:
     combination = one.combination
     return [
         " + ".join(source.name for source in combination.clues) or "none",
-        *(_named(model) or "--model" for model in (combination.disambiguator, combination.translator)),
+        *(_named(model) or "-" for model in (combination.disambiguator, combination.translator)),
         *(str(labels.ok), str(len(labels.failures)), str(one.folder)),
     ]
