@@ -5,6 +5,11 @@ Verbatim means: white space folded, no space before punctuation. `{names}` in br
 
 from __future__ import annotations
 
+REPAIR = (
+    "Your answer cannot be used: {fault}. Please answer the same question again, with nothing but what it asks for."
+)
+"""What a model is told of an answer that could not be read."""
+
 CLUES = {
     "audio": (
         "As an expert in the field of emotions, please focus on the acoustic information in the audio to discern clues "
