@@ -32,6 +32,8 @@ VERBS = {
     "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
+    "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
+    "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

@@ -173,6 +173,23 @@ UNJUDGED = {"en": "Unable to judge the emotional state.", "zh": "无法判断情
 """The description of a clip of which nothing is known: the organisers' sentence, and ours in Chinese."""
 
 
+STYLES = ("mer2024", "emer", "subtitle", "notes")
+"""How clues become descriptions: by clues alone and a disambiguation after them (MER2024), in ONE_STEP, by
+SUBTITLE_CLUES, or by clues alone and the notes' prompt after them."""
+
+ONE_STEP_STYLES = ("emer", "subtitle")
+"""Styles whose clues are descriptions: the question held the subtitle."""
+
+
+def clue_prompt(style: str, perceived: str, subtitle: str) -> str:
+    """What a model that perceives `audio`, `video` or `audio-video` is asked of a clip; `subtitle` may be empty."""
+    if style == "emer":
+        return ONE_STEP.format(subtitle=subtitle).replace("<Subtitle>  </Subtitle>", "<Subtitle> </Subtitle>")
+    if style == "subtitle" and subtitle:
+        return SUBTITLE_CLUES[perceived].format(subtitle=subtitle)
+    return CLUES[perceived]
+
+
 def labels_prompt(description: str, language: str = "en", *, shots: bool = False) -> str:
     """The extraction of labels from `description`; with `shots` the organisers' later examples stand before it."""
     prompt = LABELS if language == "en" else LABELS_IN_CHINESE
