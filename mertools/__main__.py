@@ -41,6 +41,7 @@ VERBS = {
     "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
+    "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
