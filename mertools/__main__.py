@@ -25,6 +25,7 @@ VERBS = {
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),
+    "ov observe": ("mertools.commands.ov_observe", "measured signals of voice and face in words -> clues.jsonl"),
     "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
@@ -40,6 +41,7 @@ VERBS = {
     "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
+    "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
