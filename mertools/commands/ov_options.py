@@ -94,6 +94,8 @@ def check_join(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
     """Ends the command where evidence is named that nothing would be done with."""
     if options.join == "none" and (options.predictions or options.out_of_fold):
         parser.error("--predictions and --out-of-fold do nothing without --join")
+    if options.join == "union" and options.language != "en":
+        parser.error("--join union adds English labels: extract in English and translate (mertools ov translate)")
 
 
 def evidence_of(options: argparse.Namespace, clips: Sequence[Clip]) -> Mapping[str, Evidence]:

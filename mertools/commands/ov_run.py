@@ -135,6 +135,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     asked += [f"--{name.replace('_', '-')}" for name, value in ({"from": options.perceived} | chosen).items() if value]
     if options.offline and asked:
         parser.error(f"--offline asks no language model: leave out {asked[0]}, or name files with --clues")
+    if options.offline and options.join == "prompt":
+        parser.error("--join prompt speaks to a language model, and --offline asks none: take union or filter")
     if not options.grid and max(len(options.disambiguator or ()), len(options.translator or ())) > 1:
         parser.error("several models for one step are a grid: add --grid")
     if options.translator and not options.describe_in:
@@ -269,10 +271,10 @@ class Work:
 
     def _described(self, clues: Mapping[str, Any], combination: Combination, out: Path) -> Iterator[Outcome]:
         options, language = self.options, self.options.describe_in or self.options.language
-        told = told_of(self.evidence, language) if options.join == "prompt" else {}
         if options.offline:
-            yield write_offline_descriptions(self.clips, clues, told, language, out)
+            yield write_offline_descriptions(self.clips, clues, language, out)
             return
+        told = told_of(self.evidence, language) if options.join == "prompt" else {}
         first = out if language == options.language else out.with_stem(f"{out.stem}-{language}")
         chat = self.models.chat(combination.disambiguator)
         yield write_descriptions_of(options, self.clips, clues, told, chat, language, first, self.run)
