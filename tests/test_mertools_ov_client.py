@@ -442,8 +442,9 @@ def test_the_key_reaches_the_server_and_no_other_place(cache: Path, caplog: pyte
 def test_text_that_no_file_could_hold_is_kept(cache: Path) -> None:
     body = b'{"choices": [{"message": {"content": "[\\"\\ud83d\\"]"}, "finish_reason": "stop"}]}'
     with ScriptedServer(lambda request: Reply(body=body)) as server:
-        (answer,) = ask(server, cache, [question("a")])
+        (answer,) = ask(server, cache, [question("a\ud83d")])
     assert answer.value == ("?",)
+    assert ask(None, cache, [question("a\ud83d")])[0].value == ("?",)
 
 
 def test_a_fault_in_reading_is_ours(cache: Path) -> None:
