@@ -627,7 +627,9 @@ def write_clip(
     try:
         # +bitexact leaves out dates and library versions.
         with av.open(f"file:{temporary.absolute()}", "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-            _encode(container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate, crf)
+            _encode(
+                container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate, crf
+            )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
