@@ -608,12 +608,14 @@ def write_clip(
     frames_per_second: float,
     samples: np.ndarray | None = None,
     sample_rate: int = SAMPLE_RATE,
+    crf: int = 18,
 ) -> None:
     """Write an mp4 of H.264 video and, where `samples` are given, AAC sound; both start at time 0.
 
     `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
     H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
-    [-1, 1]. The file appears under its name when it is complete; the same input gives the same bytes.
+    [-1, 1]. `crf` is x264's constant rate factor: 18 cannot be told from the original, 6 more halve the file. The file
+    appears under its name when it is complete; the same input gives the same bytes.
 
     Raises ValueError where `frames` yields nothing or images of other shapes.
     """
@@ -623,7 +625,9 @@ def write_clip(
     try:
         # +bitexact leaves out dates and library versions.
         with av.open(f"file:{temporary.absolute()}", "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-            _encode(container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate)
+            _encode(
+                container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate, crf
+            )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -658,6 +662,7 @@ def _encode(
     frames_per_second: Fraction,
     samples: np.ndarray | None,
     sample_rate: int,
+    crf: int,
 ) -> None:
     import av
     from av.video.reformatter import ColorRange, Colorspace
@@ -668,7 +673,7 @@ def _encode(
         image = _even(image)
         if video is None:
             shape = image.shape
-            options = {"preset": "veryfast", "crf": "18", "flags": "+bitexact", **SAME_BITS}
+            options = {"preset": "veryfast", "crf": str(crf), "flags": "+bitexact", **SAME_BITS}
             video = container.add_stream("libx264", rate=frames_per_second, options=options)
             video.height, video.width, video.pix_fmt = shape[0], shape[1], "yuv420p"
             video.codec_context.time_base = 1 / frames_per_second
