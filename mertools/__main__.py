@@ -32,6 +32,8 @@ VERBS = {
     "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
+    "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
+    "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
@@ -53,6 +55,17 @@ def usage() -> str:
     )
 
 
+def verb_length(words: Sequence[str]) -> int:
+    """How many of `words` name the verb: one more for as long as they are the beginning of a longer one."""
+    length = 1
+    while length < len(words) and not words[length].startswith("-"):
+        beginning = " ".join(words[:length])
+        if not any(verb.startswith(f"{beginning} ") for verb in VERBS):
+            break
+        length += 1
+    return length
+
+
 def dispatch(arguments: Sequence[str] | None = None) -> int:
     """Find the verb at the head of `arguments` and run the module behind it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -62,8 +75,7 @@ def dispatch(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         sys.stdout.write(f"mertools {mertools.__version__}\n")
         return 0
-    group = any(verb.startswith(f"{words[0]} ") for verb in VERBS)
-    length = 2 if group and len(words) > 1 and not words[1].startswith("-") else 1
+    length = verb_length(words)
     module, _ = look_up("verb", " ".join(words[:length]), VERBS)
     return importlib.import_module(module).main(words[length:])
 
