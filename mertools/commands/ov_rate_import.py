@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _show_systems(key, scores, options.paper)
     sys.stdout.write("\n")
     print_table(
-        ["rater", "ratings", "mean", *CHOICES],
+        ["rater", "ratings", "mean", *VALUES],
         [[one.rater, str(sum(one.counts)), f"{one.mean:.2f}", *map(str, one.counts)] for one in raters],
     )
     sys.stdout.write("\n")
@@ -98,7 +98,7 @@ def _show_systems(key: Key, scores: Sequence[SystemScore], paper: bool) -> None:
     printed = printed_ratings() if paper else {}
     names = {score.system: name_in_paper(score.system, key, printed) for score in scores}
     ranked = sorted(scores, key=lambda score: (score.system == key.truth, -score.mean))
-    header = ["system", "mean", "95 %", "clips", *CHOICES, *(["EMER Table 2"] if paper else [])]
+    header = ["system", "mean", "95 %", "clips", *VALUES, *(["EMER Table 2"] if paper else [])]
     rows = [
         [
             score.system + (" (truth)" if score.system == key.truth else ""),
@@ -120,7 +120,8 @@ def _show_systems(key: Key, scores: Sequence[SystemScore], paper: bool) -> None:
 
 def _notes(key: Key, gaps: Sequence[str], found: Sequence[Correlation], paper: bool) -> Iterator[str]:
     """What the reader of the tables must know."""
-    yield "Means of ratings from 1 (completely wrong) to 4 (completely correct); intervals: bootstrap over clips."
+    scale = ", ".join(f"{value} {choice}" for value, choice in zip(VALUES, CHOICES, strict=True))
+    yield f"Mean ratings, with 95 % bootstrap intervals over clips, and how often each choice was made: {scale}."
     if gaps:
         yield "Incomplete: " + "; ".join(gaps) + "."
     if found:
