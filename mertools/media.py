@@ -12,6 +12,8 @@ Inside `decoding_once` whoever asks for the same medium of the same file again g
 
 from __future__ import annotations
 
+import io
+import wave
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -654,6 +656,16 @@ def write_sound(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def wav_of(samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """A whole WAV file of `samples` (N,), float mono, clipped to [-1, 1], in 16 bits."""
+    whole = np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2")
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setparams((1, 2, sample_rate, len(whole), "NONE", ""))
+        file.writeframes(whole.tobytes())
+    return content.getvalue()
 
 
 def _encode(

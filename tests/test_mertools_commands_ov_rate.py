@@ -132,8 +132,8 @@ def test_clips_that_cannot_be_described_or_shown_are_passed_over_aloud(corpus: P
     [
         (["--system", "name-alone"], "wanted a name and a file"),
         (["--system", "truth=x.jsonl"], "there is a system 'truth' already"),
-        (["--system", "b=absent.jsonl"], "There is no file of descriptions absent.jsonl"),
-        (["--language", "chinese"], "not all in chinese.*Valley: 2 english"),
+        (["--system", "b=absent.jsonl"], "There is no file absent.jsonl"),
+        (["--language", "zh"], "not all in zh.*Valley: 2 en"),
     ],
 )
 def test_bad_input_is_refused(corpus: Path, words: list[str], message: str) -> None:
@@ -198,7 +198,7 @@ def test_incomplete_ratings_are_refused_or_told(corpus: Path, capsys: pytest.Cap
 @pytest.mark.page
 def test_what_is_rated_on_the_page_is_what_is_averaged(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two raters, one by key on the page and one by sheet; the first is interrupted."""
-    study = export(corpus, "--items", "4", "--raters", "2", "--language", "english")
+    study = export(corpus, "--items", "4", "--raters", "2", "--language", "en")
     key = read_key(study / "key.json")
     system_of = {item.id: item.system for item in key.items}
     with open_browser() as page:

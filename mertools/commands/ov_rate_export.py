@@ -15,9 +15,9 @@ from mertools.corpus import read_manifest
 from mertools.errors import InputError
 from mertools.media import MissingMedium, UnreadableMedia
 from mertools.ov.descriptions import read_descriptions
+from mertools.ov.language import LANGUAGES
 from mertools.ov.rating import (
     CHOICES,
-    LANGUAGES,
     RATING,
     VALUES,
     Key,
@@ -133,10 +133,10 @@ def _read_texts(files: Mapping[str, Path], clips: Mapping[str, Clip]) -> dict[st
     """By system and clip the descriptions that can be rated; tells in a table what cannot."""
     texts, rows = {}, []
     for system, path in files.items():
-        found = read_descriptions(path)
-        texts[system] = {row.name: row.text for row in found if not row.failed and row.name in clips}
-        failed = sum(bool(row.failed) for row in found)
-        rows.append([system, *map(str, (len(found), failed, len(found) - failed - len(texts[system])))])
+        found = list(read_descriptions(path))
+        said = {row.name: row.description.strip() for row in found if not row.failed and row.description.strip()}
+        texts[system] = {name: text for name, text in said.items() if name in clips}
+        rows.append([system, *map(str, (len(found), len(found) - len(said), len(said) - len(texts[system])))])
     print_table(["system", "descriptions", "failed", "of clips not in the manifest"], rows)
     return texts
 

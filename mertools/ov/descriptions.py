@@ -1,58 +1,63 @@
-"""descriptions.jsonl: what a system says of each clip, in words. The only place that reads it."""
+"""descriptions.jsonl: what is felt in each clip and from what it is told, in prose."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mertools.errors import InputError
+from mertools.ov.json_lines import read_objects, write_objects
 
 
 @dataclass(frozen=True)
 class Description:
-    """What one system says of the clip `name`; `text` is "" where it `failed`, for the reason given there."""
+    """The description of one clip.
+
+    `subtitle` is the text that was disambiguated; `evidence` what a classifier said of the clip, empty where it was not
+    asked; `source` says where the description comes from; `failed` is the reason why there is none, "" where there is.
+    """
 
     name: str
-    text: str
+    subtitle: str
+    description: str
+    evidence: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    source: Mapping[str, Any] = field(default_factory=dict, hash=False)
     failed: str = ""
 
 
-def read_descriptions(path: Path) -> list[Description]:
-    """The rows of descriptions.jsonl, in its order; a text is "" exactly where `failed` is not.
+def read_descriptions(path: Path) -> Iterator[Description]:
+    """The descriptions of a file in its order.
 
-    Raises InputError, with the line, for a file that is absent or not UTF-8, a line that is no JSON object with the
-    texts `name` and `description`, and a name that stands there twice.
+    Raises InputError, with the line, for what is no description, and for a second one of a clip.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"There is no file of descriptions {path}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8: no file of descriptions.") from None
-    rows, line_of_name = [], {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        row = _row(path, number, line)
-        if row.name in line_of_name:
-            raise InputError(
-                f"{path}, line {number}: {row.name!r} stands in line {line_of_name[row.name]} already; "
-                "names are unique."
-            )
-        line_of_name[row.name] = number
-        rows.append(row)
-    return rows
+    seen = set()
+    for number, row in read_objects(path, {"name": str, "description": str}):
+        if row["name"] in seen:
+            raise InputError(f"{path}, line {number}: clip {row['name']!r} has a description already.")
+        seen.add(row["name"])
+        yield Description(
+            row["name"],
+            row.get("subtitle") or "",
+            row["description"],
+            row.get("evidence") or {},
+            row.get("source") or {},
+            row.get("failed") or "",
+        )
 
 
-def _row(path: Path, number: int, line: str) -> Description:
-    try:
-        cells = json.loads(line)
-    except ValueError:
-        cells = None
-    texts = [cells.get("name"), cells.get("description")] if isinstance(cells, dict) else [None]
-    if not all(isinstance(text, str) for text in texts) or not texts[0]:
-        raise InputError(f'{path}, line {number}: wanted {{"name": "…", "description": "…"}}, got {line[:80]!r}.')
-    name, text = texts[0], texts[1].strip()
-    failed = str(cells.get("failed") or ("" if text else "an empty description"))
-    return Description(name, "" if failed else text, failed)
+def write_descriptions(path: Path, descriptions: Iterable[Description]) -> None:
+    """Write `descriptions` as they come, atomically."""
+    write_objects(path, map(_object, descriptions))
+
+
+def _object(one: Description) -> dict[str, Any]:
+    row = {
+        "name": one.name,
+        "subtitle": one.subtitle,
+        "description": one.description,
+        "evidence": dict(one.evidence),
+        "source": dict(one.source),
+    }
+    return row | ({"failed": one.failed} if one.failed else {})

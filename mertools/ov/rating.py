@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mertools.errors import InputError
+from mertools.ov.language import language_of
 from mertools.randomness import generator
 
 CHOICES = ("completely wrong", "correct (small part)", "correct (most part)", "completely correct")
@@ -24,10 +24,6 @@ VALUES = tuple(str(number) for number, _ in enumerate(CHOICES, start=1))
 
 RATING = "rating"
 """What the one question is called in raters' files."""
-
-ENGLISH, CHINESE = "english", "chinese"
-LANGUAGES = (ENGLISH, CHINESE)
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 FORMAT = "mertools rating key 1"
 
@@ -93,12 +89,6 @@ def draw_study(
     told = [(item.id, item.clip, item.system, texts[item.system][item.clip]) for item in items]
     study = hashlib.sha256(json.dumps([seed, told]).encode()).hexdigest()[:12]
     return Key(study, seed, tuple(texts), truth, items, orders)
-
-
-def language_of(text: str) -> str:
-    """CHINESE where more than half of the letters are Han characters, else ENGLISH."""
-    letters = sum(character.isalpha() for character in text)
-    return CHINESE if len(HAN.findall(text)) > letters / 2 else ENGLISH
 
 
 def check_language(texts: Mapping[str, Mapping[str, str]], clips: Sequence[str], language: str | None) -> None:
