@@ -29,7 +29,7 @@ from mertools.media import UnreadableMedia
 from mertools.ov import connection
 from mertools.ov.chat import Answer, Medium, Question, Unreadable
 from mertools.ov.client import Client, Parameters
-from mertools.ov.connection import Server
+from mertools.ov.connection import Connection, Server
 from mertools.ov.exchanges import Exchanges
 from mertools.ov.prompts import REPAIR
 from mertools.ov.retries import Retries
@@ -350,6 +350,21 @@ def test_media_go_to_no_public_address(cache: Path) -> None:
     assert not loaded
 
 
+def test_media_go_where_the_user_says_so() -> None:
+    Connection(Server(PUBLIC, allow_upload=True)).check_upload()
+    Connection(Server("http://127.0.0.1:9/v1")).check_upload()
+
+
+def test_a_private_server_is_spoken_to_past_every_proxy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with ScriptedServer(lambda request: GOOD) as proxy, ScriptedServer(lambda request: GOOD) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert ask(server, cache, [question("a")])[0].value
+    assert len(server.requests) == 1
+
+
 def test_nobody_is_followed_elsewhere(cache: Path) -> None:
     with ScriptedServer(lambda request: GOOD) as elsewhere:
         script = lambda request: Reply("moved", 307, headers={"Location": f"{elsewhere.url}/chat/completions"})  # noqa: E731
@@ -439,6 +454,13 @@ def test_the_key_reaches_the_server_and_no_other_place(cache: Path, caplog: pyte
         assert KEY.encode() not in file.read_bytes()
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n0123", "sk secret", "sk-sécret"])
+def test_a_key_that_no_header_can_hold_is_refused_without_repeating_it(key: str) -> None:
+    with pytest.raises(InputError, match="OPENAI_API_KEY") as caught:
+        Server("http://127.0.0.1:8080/v1", key)
+    assert key not in str(caught.value)
+
+
 def test_text_that_no_file_could_hold_is_kept(cache: Path) -> None:
     body = b'{"choices": [{"message": {"content": "[\\"\\ud83d\\"]"}, "finish_reason": "stop"}]}'
     with ScriptedServer(lambda request: Reply(body=body)) as server:
@@ -461,7 +483,7 @@ from pathlib import Path
 
 from mertools.ov.chat import Question, Unreadable
 from mertools.ov.client import Client, Parameters
-from mertools.ov.connection import Server
+from mertools.ov.connection import Connection, Server
 from mertools.ov.exchanges import Exchanges
 
 def read(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,11 @@ class Server:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(
                 f"{self.name!r} is not the address of a server. Wanted one such as http://127.0.0.1:8080/v1."
+            )
+        # Further on, the message about such a header would repeat it.
+        if not re.fullmatch(r"[!-~]*", self.key):
+            raise InputError(
+                "The key in OPENAI_API_KEY holds a space or another character that no key has. Set it anew."
             )
 
     @property
