@@ -17,12 +17,14 @@ from scripted_server import Reply, ScriptedServer, prompt_of
 
 from mertools.clip import Clip
 from mertools.commands import ov_clues, ov_describe, ov_import, ov_labels, ov_run, ov_translate
-from mertools.corpus import write_manifest
+from mertools.corpus import read_manifest, write_manifest
+from mertools.emotions import MER2024
 from mertools.errors import InputError
 from mertools.media import write_clip
 from mertools.ov.clues import Clue, read_clues, write_clues
 from mertools.ov.descriptions import Description, read_descriptions, write_descriptions
 from mertools.ov.labels import OpenLabels, read_labels, write_labels
+from mertools.predictions import Predictions, write_out_of_fold, write_predictions
 from mertools.run_record import read_result
 
 HAPPY = ("happy", "moved to tears")
@@ -285,6 +287,57 @@ def test_without_a_language_model(corpus: Path, tmp_path: Path) -> None:
     assert labels.read_bytes() == (tmp_path / "ov" / "labels.csv").read_bytes()
 
 
+@pytest.fixture
+def said(corpus: Path) -> list[str]:
+    """The options that name what a classifier said: of clips outside training happy, of the training clip sad."""
+
+    def predictions(clips: list[Clip], label: str) -> Predictions:
+        probabilities = np.full((len(clips), 6), 0.04)
+        probabilities[:, MER2024.index(label)] = 0.8
+        return Predictions(tuple(clip.name for clip in clips), probabilities, np.ones((len(clips), 1)), ("egemaps",))
+
+    clips = read_manifest(corpus)
+    folder = corpus.parent
+    write_predictions(folder / "predictions.csv", clips.others, predictions(list(clips.others), "happy"), MER2024)
+    write_out_of_fold(
+        folder / "out_of_fold.csv", clips.train, np.zeros(1, int), predictions(list(clips.train), "sad"), MER2024
+    )
+    return ["--predictions", str(folder / "predictions.csv"), "--out-of-fold", str(folder / "out_of_fold.csv")]
+
+
+def test_evidence_in_the_question(corpus: Path, tmp_path: Path, said: list[str]) -> None:
+    out = tmp_path / "ov"
+    with ScriptedServer(perceiving) as server:
+        assert ov_run.main([*options(corpus, server), "--join", "prompt", *said, "--out", str(out)]) == 0
+        described = [prompt for prompt in server.prompts if "Classifier (it may be wrong)" in prompt]
+        assert len(described) == 4
+        assert ov_describe.main([*options(corpus, server), *said, "--out", str(out / "again.jsonl")]) == 0
+        assert (out / "again.jsonl").read_bytes() == (out / "descriptions.jsonl").read_bytes()
+    rows = {row.name: row for row in read_descriptions(out / "descriptions.jsonl")}
+    assert (rows["both"].evidence["label"], rows["both"].evidence["estimate"]) == ("happy", "test")
+    assert (rows["text"].evidence["label"], rows["text"].evidence["estimate"]) == ("sad", "out-of-fold")
+
+
+@pytest.mark.parametrize(("join", "labels"), [("union", ("angry", "happy")), ("filter", ())])
+def test_labels_are_joined(corpus: Path, tmp_path: Path, said: list[str], join: str, labels: tuple[str, ...]) -> None:
+    clues = [Clue("both", "audio", "The voice is angry."), Clue("other", "audio", "", failed="no sound")]
+    write_clues(tmp_path / "clues.jsonl", clues)
+    out = tmp_path / "ov"
+    words = [*options(corpus), "--clues", str(tmp_path / "clues.jsonl"), "--offline", "--out", str(out)]
+    assert ov_run.main([*words, "--join", join, *said]) == 0
+    rows = {row.name: row for row in read_labels(out / "labels.csv")}
+    assert rows["both"].labels == labels
+    assert rows["text"].labels == (("sad",) if join == "union" else ())
+    assert rows["other"] == OpenLabels("other", (), "audio clue: no sound"), "a failed clip is never given a label"
+    words = ["--descriptions", str(out / "descriptions.jsonl"), "--offline", "--out", str(tmp_path / "joined.csv")]
+    assert ov_labels.main([*options(corpus), *words, "--join", join, *said]) == 0
+    assert (tmp_path / "joined.csv").read_bytes() == (out / "labels.csv").read_bytes()
+    write_descriptions(tmp_path / "unknown.jsonl", [Description("nobody", "", "Angry.")])
+    with pytest.raises(InputError, match=r"lacks 1 clips of .*unknown.jsonl \(nobody\)"):
+        words = ["--descriptions", str(tmp_path / "unknown.jsonl"), "--offline", "--join", join]
+        ov_labels.main([*options(corpus), *words, *said])
+
+
 def test_imports_are_clues(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "results.npz", name2reason={"both": "He smiles.", "mute": ""})
     words = ["--modality", "video", "--model", "Chat-UniVi", "--out", str(tmp_path / "univi.jsonl")]
@@ -319,6 +372,8 @@ def test_options_that_make_no_sense(corpus: Path, tmp_path: Path, capsys: pytest
         (["--offline", "--audio-model", "a"], "leave out --audio-model"),
         (["--disambiguator", "a", "b"], "several models for one step are a grid: add --grid"),
         (["--predictions", "p.csv"], "do nothing without --join"),
+        (["--join", "union", "--language", "zh"], "--join union adds English labels"),
+        (["--join", "prompt", "--offline"], "take union or filter"),
     ):
         with pytest.raises(SystemExit, match="2"):
             ov_run.main([*options(corpus), *words])
