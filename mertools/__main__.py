@@ -34,6 +34,12 @@ VERBS = {
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
     "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
     "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
+    "ov run": ("mertools.commands.ov_run", "clips -> clues, descriptions and open-vocabulary labels, all in one"),
+    "ov clues": ("mertools.commands.ov_clues", "what a multimodal model notices of each clip"),
+    "ov import": ("mertools.commands.ov_import", "what others' models said of clips, as clues"),
+    "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
+    "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
+    "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }

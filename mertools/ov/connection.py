@@ -13,6 +13,7 @@ import openai
 
 from mertools.errors import InputError
 from mertools.model_sources.downloads import without_credentials
+from mertools.ov.message_parts import encodable
 from mertools.ov.private_addresses import is_private
 from mertools.ov.retries import retry_after_seconds
 
@@ -68,7 +69,7 @@ class Reply:
     text: str
     refusal: str
     finish_reason: str
-    model: str
+    served_model: str
     usage: Mapping[str, Any]
 
 
@@ -258,8 +259,7 @@ def _reply(content: bytes) -> Reply:
 
 
 def _text(value: object) -> str:
-    # Half a surrogate pair, which JSON can spell, could not be written to any file.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def _said(error: openai.APIStatusError) -> str:
