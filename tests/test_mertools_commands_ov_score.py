@@ -147,7 +147,7 @@ def test_a_language_model_groups(
 
     @contextmanager
     def open_chat(options, folder):
-        assert folder == files
+        assert folder == files / "grouping"
         yield Chat()
 
     monkeypatch.setattr(ov_score, "open_chat", open_chat)

@@ -160,7 +160,8 @@ def _judge(options: argparse.Namespace) -> Iterator[Judge]:
         return
     from mertools.ov.asked_groups import ask_groups
 
-    folder = (options.truth or options.data).parent
+    # Apart from the runs' exchanges, which say who made their labels: a judge may be closed.
+    folder = (options.truth or options.data).parent / "grouping"
     with open_chat(options, folder) as chat:
 
         def ask(truth: Truth, predicted: Mapping[str, OpenLabels], run: int) -> Grouping:
