@@ -34,6 +34,7 @@ VERBS = {
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
     "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
     "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
+    "ov probe": ("mertools.commands.ov_probe", "does a language model perceive pictures, videos, sounds? Ask it"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
