@@ -45,6 +45,7 @@ VERBS = {
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
     "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
+    "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
     "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),

@@ -87,8 +87,8 @@ class Page:
         path.write_bytes(base64.b64decode(image["data"]))
 
     def press(self, key: str, held: bool = False) -> None:
-        """Press and release `Tab`, `End`, an arrow, a digit, a letter or a space; one that is `held` repeats."""
-        named = {"Tab": 9, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        """Press and release `Tab`, `Escape`, `End`, an arrow or a printable key; one that is `held` repeats."""
+        named = {"Tab": 9, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         stroke = {"key": key, "windowsVirtualKeyCode": named.get(key) or ord(key.upper())}
         down = stroke | ({"type": "rawKeyDown"} if key in named else {"type": "keyDown", "text": key})
         for repeated in (False, True) if held else (False,):
@@ -127,6 +127,10 @@ class Page:
     def save_downloads(self, folder: Path) -> None:
         """Let what pages download from now on land in `folder`."""
         self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def type(self, text: str) -> None:
+        """Write `text` into what has the focus."""
+        self._call("Input.insertText", text=text)
 
     def close(self) -> None:
         """Close the connection; the browser ends with its process."""

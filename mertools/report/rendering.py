@@ -58,6 +58,7 @@ def _environment() -> Environment:
     environment.filters["percent"] = per_cent
     environment.filters["value"] = _value
     environment.filters["heading"] = split_heading
+    environment.tests["han"] = _is_han
     return environment
 
 
@@ -75,6 +76,11 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)
+
+
+def _is_han(text: str) -> bool:
+    """Whether a text has Chinese characters: browsers choose their shapes by the language."""
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
 
 
 def _sha256(text: str) -> str:
