@@ -25,7 +25,6 @@ VERBS = {
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),
-    "ov observe": ("mertools.commands.ov_observe", "measured signals of voice and face in words -> clues.jsonl"),
     "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
@@ -34,15 +33,21 @@ VERBS = {
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
     "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
-    "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
     "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
+    "ov probe": ("mertools.commands.ov_probe", "does a language model perceive pictures, videos, sounds? Ask it"),
     "ov run": ("mertools.commands.ov_run", "clips -> clues, descriptions and open-vocabulary labels, all in one"),
+    "ov observe": ("mertools.commands.ov_observe", "measured signals of voice and face in words -> clues.jsonl"),
     "ov clues": ("mertools.commands.ov_clues", "what a multimodal model notices of each clip"),
     "ov import": ("mertools.commands.ov_import", "what others' models said of clips, as clues"),
     "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
+    "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
+    "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
+    "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
+    "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
+    "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
@@ -64,6 +69,17 @@ def usage() -> str:
     )
 
 
+def verb_length(words: Sequence[str]) -> int:
+    """How many of `words` name the verb: one more for as long as they are the beginning of a longer one."""
+    length = 1
+    while length < len(words) and not words[length].startswith("-"):
+        beginning = " ".join(words[:length])
+        if not any(verb.startswith(f"{beginning} ") for verb in VERBS):
+            break
+        length += 1
+    return length
+
+
 def dispatch(arguments: Sequence[str] | None = None) -> int:
     """Find the verb at the head of `arguments` and run the module behind it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -73,8 +89,7 @@ def dispatch(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         sys.stdout.write(f"mertools {mertools.__version__}\n")
         return 0
-    group = any(verb.startswith(f"{words[0]} ") for verb in VERBS)
-    length = 2 if group and len(words) > 1 and not words[1].startswith("-") else 1
+    length = verb_length(words)
     module, _ = look_up("verb", " ".join(words[:length]), VERBS)
     return importlib.import_module(module).main(words[length:])
 

@@ -616,8 +616,8 @@ def write_clip(
 
     `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
     H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
-    [-1, 1]. `crf` is x264's constant rate factor: 18 cannot be told from the original, 6 more halve the file. The file
-    appears under its name when it is complete; the same input gives the same bytes.
+    [-1, 1]. `crf` is x264's constant rate factor: at 18 hardly a difference is seen, 6 more halve the file or so. The
+    file appears under its name when it is complete; the same input gives the same bytes.
 
     Raises ValueError where `frames` yields nothing or images of other shapes.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scripted_server import Reply, ScriptedServer
 
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.errors import InputError
 from mertools.ov.chat import Answer, Question
 
@@ -27,7 +27,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 
 def ask(folder: Path, *words: str, prompt: str = "well?") -> tuple[Answer, dict]:
-    with open_chat(parsed(*words), folder) as chat:
+    with open_chat(parsed(*words), folder / CACHE_NAME) as chat:
         (answer,) = chat.answers([Question("a", prompt, str)])
         return answer, dict(chat.source)
 
@@ -43,13 +43,13 @@ def test_the_servers_only_model_is_asked_as_the_options_say(tmp_path: Path) -> N
     sent = server.requests[0]
     assert (sent["model"], sent["temperature"], sent["max_tokens"]) == ("qwen", 0.7, 64)
     assert sent["seed"] != server.requests[1]["seed"]
-    assert (tmp_path / "exchanges.sqlite").is_file()
+    assert (tmp_path / CACHE_NAME).is_file()
 
 
 def test_the_environment_names_server_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(lambda request: "fine") as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789\n")
         ask(tmp_path, "--cache", str(tmp_path / "elsewhere" / "kept.sqlite"))
     assert server.headers[0]["authorization"] == "Bearer sk-0123456789"
     assert (tmp_path / "elsewhere" / "kept.sqlite").is_file()

@@ -16,7 +16,7 @@ from mertools.commands.ov_options import (
     add_join_options,
     add_language_option,
     add_strict_option,
-    chosen_clips,
+    chosen_corpus,
     evidence_of,
     first_three,
     told_of,
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(
             "--predictions speaks to a language model, and --offline asks none: join labels (ov labels --join)"
         )
-    clips = chosen_clips(options)
+    clips = chosen_corpus(options).clips
     clues = load_clues(options.clues, clips)
     told = told_of(evidence_of(options, clips), options.language) if options.predictions else {}
     if options.offline:

@@ -17,6 +17,12 @@ def subtitle_of(clip: Clip, language: str) -> str:
     return clip.subtitle or clip.subtitle_english
 
 
+def language_of(text: str) -> str:
+    """The language that most letters of `text` are of: a quoted subtitle does not make it another."""
+    letters = sum(character.isalpha() for character in text)
+    return "zh" if len(CHINESE_LETTERS.findall(text)) > letters / 2 else "en"
+
+
 def is_in(language: str, text: str) -> bool:
     """Whether `text` needs no translation into `language`: English holds no Chinese letter, Chinese holds some."""
     return bool(CHINESE_LETTERS.search(text)) == (language == "zh")
