@@ -151,10 +151,13 @@ class Connection:
             raise Temporary(f"no whole answer within {self.server.timeout_seconds:g} s") from None
         except openai.APIStatusError as error:
             raise self._refused(error, body["model"]) from None
-        except openai.APIConnectionError as error:
-            raise Temporary(f"the connection failed ({_cause(error)})", broken=True) from None
-        except _TooLong as error:
-            raise Rejected(str(error), 200) from None
+        except (openai.APIConnectionError, _TooLong) as error:
+            # Some versions of the SDK pass on what its HTTP client raises, others call it trouble with the connection.
+            cause = error.__cause__ or error
+            if isinstance(cause, _TooLong):
+                raise Rejected(str(cause), 200) from None
+            said = _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
+            raise Temporary(f"the connection failed ({said})", broken=True) from None
         return _reply(content)
 
     async def is_there(self) -> bool:
@@ -273,11 +276,6 @@ def _said(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
     return _folded(str(message or error.response.text))[:SAID].rstrip(".") or "no reason given"
-
-
-def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__ or error
-    return _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
 
 
 def _folded(text: str) -> str:
