@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ LISTS = {
     "Based on the clues [1] [2], the list is: ['happy', 'sad']. He smiles, but his voice trembles.": ("happy", "sad"),
     "['happy'] because he smiles. So: ['happy']": ("happy",),
     "<think>Could it be [sad]? Or [angry]?</think>['happy']": ("happy",),
+    "So [sad]? Or [angry]?</think>['happy']": ("happy",),
     "1. Happy\n2. Sad\n": ("happy", "sad"),
     "The emotional states are:\n1) **Happy**: he smiles, and the voice is bright\n2) Sad (slightly)": ("happy", "sad"),
     "- happy\n- self-conscious\n* moved to tears": ("happy", "self-conscious", "moved to tears"),
@@ -176,7 +178,17 @@ def test_any_groups(groups: list[list[str]]) -> None:
     assert sorted(label for group in found for label in group) == sorted({label for group in groups for label in group})
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["<think>", "['", "[]", "['happy'] ", "'a' ", "- happy\n", "emotion ", "{", "情感，"])
+def test_long_nonsense_takes_no_time(part: str) -> None:
+    for read in (read_label_list, read_groups):
+        with suppress(Unreadable):
+            read(part * 20_000)
+
+
 def test_prose() -> None:
     assert read_text(" <think>hm</think> He smiles. ") == "He smiles."
     with pytest.raises(Unreadable, match="empty"):
         read_text("<think>hm</think>")
+    with pytest.raises(Unreadable, match="declines"):
+        read_text("<think>hm</think>I'm sorry, but I can't help with that.")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from mertools.ov.chat import Unreadable
+from mertools.ov.refusals import is_refusal
 
 LABELS_SCHEMA = {
     "type": "object",
@@ -55,7 +56,6 @@ CHINESE_PROSE = re.compile(
 
 SENTENCE_MARKS = re.compile(r"[,，、:：。?？]")
 
-THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)```", re.DOTALL)
 FLAT_LIST = re.compile(r"\[([^\[\]]*)\]")
 MARKER = re.compile(r"\s*(?:\(?\d+\s*[.)、．:]|（\d+）|[•·–]|[-*+](?=\s))\s*(?=\S)")
@@ -81,10 +81,12 @@ STRAIGHT = str.maketrans("“”„「」『』［］【】‘’", '"""""""[][]
 
 
 def read_text(text: str) -> str:
-    """An answer in prose, without what a model thought before it; raises Unreadable where nothing is left."""
+    """An answer in prose, without what a model thought before it; raises Unreadable for none, and for a refusal."""
     found = _without_thoughts(text).strip()
     if not found:
         raise Unreadable("the answer is empty")
+    if is_refusal(found):
+        raise Unreadable("the answer declines to answer")
     return found
 
 
@@ -122,7 +124,8 @@ def read_groups(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _without_thoughts(text: str) -> str:
-    text = THOUGHTS.sub("", text)
+    # Some models' templates open the thoughts in the prompt, so that their end alone stands in the answer.
+    text = text.rpartition("</think>")[2]
     if "<think>" in text:
         raise Unreadable("the answer ends before the model had finished thinking")
     return text
