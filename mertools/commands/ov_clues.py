@@ -90,7 +90,10 @@ def takes_of(options: argparse.Namespace, chat: Chat) -> Takes:
 
     if options.takes:
         return Takes(**dict.fromkeys(options.takes, True))
-    return takes(probe(chat, preparation_of(options)))
+    found = takes(probe(chat, preparation_of(options)))
+    parts = [part for part in PARTS_TAKEN if getattr(found, part)]
+    sys.stdout.write(f"{chat.source.get('model')} takes {', '.join(parts) or 'nothing but text'}, as it showed.\n")
+    return found
 
 
 def write_clues_of(
