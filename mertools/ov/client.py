@@ -20,7 +20,7 @@ from mertools.ov.exchanges import Exchange, Exchanges, exchange_key
 from mertools.ov.prompts import REPAIR
 from mertools.ov.refusals import is_refusal
 from mertools.ov.retries import Retries
-from mertools.ov.tries import Outcome, Requests
+from mertools.ov.tries import Requests
 
 T = TypeVar("T")
 
@@ -135,15 +135,10 @@ class Client:
         await self._loop.shutdown_default_executor()
 
     async def _answer(self, question: Question[T], run: int) -> Answer[T]:
-        try:
-            answer = await self._converse(question, run, after=0)
-            if answer.reason and answer.requests == 0 and self._retry_failed:
-                answer = await self._converse(question, run, after=self._begin)
-            return answer
-        except InputError as error:
-            if not self._ended.done():
-                self._ended.set_exception(error)
-            raise
+        answer = await self._converse(question, run, after=0)
+        if answer.reason and answer.requests == 0 and self._retry_failed:
+            answer = await self._converse(question, run, after=self._begin)
+        return answer
 
     async def _converse(self, question: Question[T], run: int, after: int) -> Answer[T]:
         """The answer to a question, or to the one request to repair it; only exchanges numbered above `after` count."""
@@ -179,51 +174,47 @@ class Client:
         return exchange, exchange.requests
 
     async def _ask(self, key: str, question: Question[T], run: int, turns: Sequence[str]) -> Exchange:
-        parameters = self._parameters.as_dict()
         unasked = Exchange(key, self._parameters.model, {}, requests=0)
-        if self._connection is None or self._requests is None:
+        if self._connection is None:
             return replace(unasked, reason=NOT_IN_THE_CACHE)
         async with self._room:
             if self._ended.done():
                 self._ended.result()
             try:
                 media = await self._media(question)
-            except (MissingMedium, UnreadableMedia, OSError) as error:
+                exchange = await self._send(key, question, media, run, turns)
+                self._exchanges.add(exchange)
+            except (MissingMedium, UnreadableMedia) as error:
                 return replace(unasked, reason=f"the media cannot be read: {error}")
-            # Each run has its own, or a server that honours seeds would answer all of them alike.
-            parameters["seed"] = randomness.seed_for(self._parameters.seed, "run", run) >> 32
-            body = {**parameters, "messages": _messages(message_parts.sent(question.prompt, media), turns)}
-            outcome = await self._requests.send(key, body, question.schema)
-            kept = {
-                **parameters,
-                "messages": _messages(message_parts.kept(question.prompt, media), turns),
-                "schema": question.schema,
-                "run": run,
-            }
-            exchange = _exchange(key, kept, outcome)
-            self._exchanges.add(exchange)
+            except InputError as error:
+                # Told before there is room for another, which would fail alike.
+                if not self._ended.done():
+                    self._ended.set_exception(error)
+                raise
             return exchange
 
     async def _media(self, question: Question[T]) -> Sequence[Medium]:
         if question.load is None:
             return ()
         self._connection.check_upload()
-        return await asyncio.to_thread(question.load)
+        try:
+            return await asyncio.to_thread(question.load)
+        except OSError as error:
+            raise UnreadableMedia(error.strerror or str(error)) from error
 
-
-def _exchange(key: str, request: Mapping[str, object], outcome: Outcome) -> Exchange:
-    exchange = Exchange(key, str(request["model"]), request, outcome.requests, reason=outcome.reason)
-    if outcome.reply is None:
-        return exchange
-    reply = outcome.reply
-    return replace(
-        exchange,
-        text=reply.text,
-        refusal=reply.refusal,
-        finish_reason=reply.finish_reason,
-        usage=reply.usage,
-        served_model=reply.model,
-    )
+    async def _send(
+        self, key: str, question: Question[T], media: Sequence[Medium], run: int, turns: Sequence[str]
+    ) -> Exchange:
+        # Each run has a seed of its own, or a server that honours seeds would answer all of them alike.
+        seed = randomness.seed_for(self._parameters.seed, "run", run) >> 32
+        parameters = {**self._parameters.as_dict(), "seed": seed}
+        messages = _messages(message_parts.sent(question.prompt, media), turns)
+        outcome = await self._requests.send(key, {**parameters, "messages": messages}, question.schema)
+        messages = _messages(message_parts.kept(question.prompt, media), turns)
+        kept = {**parameters, "messages": messages, "schema": question.schema, "run": run}
+        exchange = Exchange(key, self._parameters.model, kept, outcome.requests, reason=outcome.reason)
+        reply = outcome.reply
+        return exchange if reply is None else replace(exchange, **vars(reply))
 
 
 def _messages(content: object, turns: Sequence[str]) -> list[dict]:

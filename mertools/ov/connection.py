@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import openai
 
 from mertools.errors import InputError
 from mertools.model_sources.downloads import without_credentials
+from mertools.ov.message_parts import encodable
 from mertools.ov.private_addresses import is_private
 from mertools.ov.retries import retry_after_seconds
 
@@ -54,6 +56,11 @@ class Server:
             raise InputError(
                 f"{self.name!r} is not the address of a server. Wanted one such as http://127.0.0.1:8080/v1."
             )
+        # Further on, the message about such a header would repeat it.
+        if not re.fullmatch(r"[!-~]*", self.key):
+            raise InputError(
+                "The key in OPENAI_API_KEY holds a space or another character that no key has. Set it anew."
+            )
 
     @property
     def name(self) -> str:
@@ -68,7 +75,7 @@ class Reply:
     text: str
     refusal: str
     finish_reason: str
-    model: str
+    served_model: str
     usage: Mapping[str, Any]
 
 
@@ -138,16 +145,20 @@ class Connection:
         """
         try:
             async with asyncio.timeout(self.server.timeout_seconds):
-                response = await self._openai.chat.completions.with_raw_response.create(**body)
+                # As bytes: the typed call would look at every field twice, a fifth of what an answer costs.
+                content = await self._openai.post("/chat/completions", cast_to=bytes, body=body)
         except TimeoutError:
             raise Temporary(f"no whole answer within {self.server.timeout_seconds:g} s") from None
         except openai.APIStatusError as error:
             raise self._refused(error, body["model"]) from None
-        except openai.APIConnectionError as error:
-            raise Temporary(f"the connection failed ({_cause(error)})", broken=True) from None
-        except _TooLong as error:
-            raise Rejected(str(error), 200) from None
-        return _reply(response.content)
+        except (openai.APIConnectionError, _TooLong) as error:
+            # Some versions of the SDK pass on what its HTTP client raises, others call it trouble with the connection.
+            cause = error.__cause__ or error
+            if isinstance(cause, _TooLong):
+                raise Rejected(str(cause), 200) from None
+            said = _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
+            raise Temporary(f"the connection failed ({said})", broken=True) from None
+        return _reply(content)
 
     async def is_there(self) -> bool:
         """Whether anyone answers at the server's address, be it with an error."""
@@ -176,7 +187,7 @@ class Connection:
 
     async def _models(self) -> bytes:
         async with asyncio.timeout(LISTING_SECONDS):
-            return (await self._openai.models.with_raw_response.list()).content
+            return await self._openai.get("/models", cast_to=bytes)
 
     def unreachable(self) -> InputError:
         """What to say when no one answers."""
@@ -258,19 +269,13 @@ def _reply(content: bytes) -> Reply:
 
 
 def _text(value: object) -> str:
-    # Half a surrogate pair, which JSON can spell, could not be written to any file.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def _said(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
     return _folded(str(message or error.response.text))[:SAID].rstrip(".") or "no reason given"
-
-
-def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__ or error
-    return _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
 
 
 def _folded(text: str) -> str:

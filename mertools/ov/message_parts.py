@@ -17,6 +17,7 @@ def sent(prompt: str, media: Sequence[Medium]) -> str | list[dict]:
 
     Raises ValueError for a kind of medium, or of audio, that the chat API does not have.
     """
+    prompt = encodable(prompt)
     if not media:
         return prompt
     return [*map(_part, media), {"type": "text", "text": prompt}]
@@ -24,6 +25,7 @@ def sent(prompt: str, media: Sequence[Medium]) -> str | list[dict]:
 
 def kept(prompt: str, media: Sequence[Medium]) -> str | list[dict]:
     """The same with kind, type, size and digest in the place of each medium."""
+    prompt = encodable(prompt)
     if not media:
         return prompt
     described = [
@@ -36,6 +38,11 @@ def kept(prompt: str, media: Sequence[Medium]) -> str | list[dict]:
         for medium in media
     ]
     return [*described, {"type": "text", "text": prompt}]
+
+
+def encodable(text: str) -> str:
+    """The text without half surrogate pairs, which JSON can spell, and no file and no request can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _part(medium: Medium) -> dict:
