@@ -25,6 +25,7 @@ VERBS = {
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),
+    "ov observe": ("mertools.commands.ov_observe", "measured signals of voice and face in words -> clues.jsonl"),
     "features list": ("mertools.commands.features_list", "the encoders that can be asked for"),
     "features info": ("mertools.commands.features_info", "what feature files hold, and where they come from"),
     "features verify": ("mertools.commands.features_verify", "check every row of feature files"),
@@ -35,6 +36,13 @@ VERBS = {
     "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
     "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
     "ov probe": ("mertools.commands.ov_probe", "does a language model perceive pictures, videos, sounds? Ask it"),
+    "ov run": ("mertools.commands.ov_run", "clips -> clues, descriptions and open-vocabulary labels, all in one"),
+    "ov clues": ("mertools.commands.ov_clues", "what a multimodal model notices of each clip"),
+    "ov import": ("mertools.commands.ov_import", "what others' models said of clips, as clues"),
+    "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
+    "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
+    "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
+    "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

@@ -1,7 +1,7 @@
-"""Disambiguation: clues, subtitle and, where asked, a classifier's evidence -> a description of each clip (MER2024 §2.3).
+"""Disambiguation: clues, subtitle and, where asked, a classifier's evidence -> a description a clip (MER2024 §2.3).
 
-What needs no language model is not asked: without a subtitle the clues stand as they are, and of a clip of which nothing
-is known the description says so.
+What needs no language model is not asked: without a subtitle the clues stand as they are, and of a clip of which
+nothing is known the description says so.
 """
 
 from __future__ import annotations
@@ -53,18 +53,16 @@ def describe(
 
 
 def describe_offline(
-    clips: Iterable[Clip],
-    clues: Mapping[str, ClipClues],
-    *,
-    language: str = "en",
-    evidence: Mapping[str, Told] | None = None,
+    clips: Iterable[Clip], clues: Mapping[str, ClipClues], *, language: str = "en"
 ) -> Iterator[Done[Description]]:
-    """The same without a language model: clues, subtitle and evidence, one sentence after the other."""
+    """The same without a language model: the clues, and after them what is said.
+
+    A classifier's evidence has no place here: its sentence names classes that it holds to be unlikely, which only a
+    reader can tell from emotions.
+    """
     source = {"model": "none", "language": language}
-    for known in _known(clips, clues, language, evidence or {}):
-        text = offline_description(
-            known.clues.text.replace("\n", " "), known.subtitle, known.told.sentence, language
-        )
+    for known in _known(clips, clues, language, {}):
+        text = offline_description(known.clues.text.replace("\n", " "), known.subtitle, language)
         yield Done(known.failure(source) or known.described(text or UNJUDGED[language], source))
 
 
@@ -98,9 +96,7 @@ def _known(
         )
 
 
-def _item(
-    known: _Known, language: str, style: str, source: Mapping[str, Any]
-) -> Asked[str, Description] | Description:
+def _item(known: _Known, language: str, style: str, source: Mapping[str, Any]) -> Asked[str, Description] | Description:
     if failure := known.failure(source):
         return failure
     text, said = known.clues.text, known.told.sentence
