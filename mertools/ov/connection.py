@@ -51,8 +51,7 @@ class Server:
     allow_upload: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(self.url):
             raise InputError(
                 f"{self.name!r} is not the address of a server. Wanted one such as http://127.0.0.1:8080/v1."
             )
@@ -171,12 +170,20 @@ class Connection:
         return True
 
     async def models(self) -> list[str]:
-        """The models that the server names, empty where it names none. Raises InputError where no one answers."""
+        """The models that the server names, empty for a server without such a list.
+
+        Raises InputError where no one answers, or not yet.
+        """
         try:
             content = await self._models()
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403) or error.status_code < 400:
-                raise self._refused(error, "") from None
+            refused = self._refused(error, "")
+            if error.status_code != 404 and isinstance(refused, InputError):
+                raise refused from None
+            if isinstance(refused, Temporary):
+                raise InputError(
+                    f"{self.server.name} cannot say yet which models it has ({refused}). Try again in a while."
+                ) from None
             return []
         except (openai.OpenAIError, TimeoutError):
             raise self.unreachable() from None
@@ -216,6 +223,14 @@ class Connection:
         if status in TEMPORARY or (status >= 500 and status != NOT_IMPLEMENTED):
             return Temporary(f"status {status}: {said}", retry_after_seconds(error.response.headers.get("retry-after")))
         return Rejected(f"status {status}: {said}", status)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def served_models(server: Server) -> list[str]:
@@ -263,7 +278,7 @@ def _reply(content: bytes) -> Reply:
             _text(answer.get("model")),
             answer.get("usage") or {},
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         beginning = _folded(content[:SAID].decode(errors="replace"))
         raise Temporary(f"what came is no chat completion: {beginning!r}") from None
 
