@@ -43,6 +43,7 @@ VERBS = {
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
     "ov build coarse": ("mertools.commands.ov_build_coarse", "explain a whole corpus without people, as EMER-Coarse"),
+    "ov build emer": ("mertools.commands.ov_build_emer", "explain a sample with people, step by step, as EMER"),
     "ov build filter": ("mertools.commands.ov_build_filter", "leave out explanations that are not to be trained on"),
     "ov build split": ("mertools.commands.ov_build_split", "which explanations train and which test"),
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),

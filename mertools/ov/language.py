@@ -31,3 +31,8 @@ def is_in(language: str, text: str) -> bool:
     """
     chinese = len(CHINESE_LETTERS.findall(text))
     return not chinese if language == "en" else chinese > len(ENGLISH_WORDS.findall(text))
+
+
+def is_mostly_in(language: str, text: str) -> bool:
+    """Whether a text that quotes the other language is still in `language`: by its Chinese letters and other words."""
+    return is_in("zh", text) == (language == "zh")

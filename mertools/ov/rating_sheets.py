@@ -119,11 +119,12 @@ def collect(
     items: Sequence[str],
     values: Sequence[str],
     allow_incomplete: bool = False,
+    mend: str = "Let the raters finish, or use what there is with --allow-incomplete.",
 ) -> Collected:
     """Put the raters' files together.
 
     `raters` and `items` are all that there are, `values` the answers that there may be. With `allow_incomplete` answers
-    may be lacking; what is lacking is told in `gaps`.
+    may be lacking; what is lacking is told in `gaps`. `mend` is what to do where nothing else is wrong.
 
     Raises InputError, with counts for every file at once: for files of another study, of an unknown rater, and two
     files of one rater; for items that are unknown or stand there twice, and answers that there are not; and, without
@@ -135,8 +136,9 @@ def collect(
     if differing := _differing(files, items):
         gaps.append(differing)
     if faults or (gaps and not allow_incomplete):
-        mend = [] if faults else ["Let the raters finish, or use what there is with --allow-incomplete."]
-        raise InputError("\n  ".join(["The raters' files cannot be used.", *faults, *gaps, *mend]))
+        raise InputError(
+            "\n  ".join(["The raters' files cannot be used.", *faults, *gaps, *([] if faults else [mend])])
+        )
     answers = {file.rater: {item: answer for item, answer in file.given if answer} for file in files}
     if absent := [rater for rater in raters if rater not in answers]:
         gaps.append(f"{len(absent)} of {len(raters)} raters gave no file: {', '.join(absent)}")
