@@ -108,7 +108,7 @@ def write_descriptions_page(
         Asked(
             clip,
             drafts={
-                DESCRIPTION: combined(summaries[clip.name], emotions[clip.name], study.language),
+                DESCRIPTION: _paragraph(summaries[clip.name], emotions[clip.name], study.language),
                 LABELS: ", ".join(emotions[clip.name]),
             },
         )
@@ -117,10 +117,16 @@ def write_descriptions_page(
     _write(folder, study, "descriptions", CHECKER, "Check descriptions", CHECK_DESCRIPTION, questions, asked)
 
 
+def _paragraph(summary: str, emotions: Sequence[str], language: str) -> str:
+    """Clues and emotions together; where none were found, the checker has to name them."""
+    return combined(summary, emotions, language) if emotions else summary
+
+
 def _text(key: str, text: str) -> TextQuestion:
     from mertools.report.rating_page import TextQuestion
 
-    return TextQuestion(key, text)
+    # Of a clip that is bad nothing has to be said; of a good one the import wants it.
+    return TextQuestion(key, text, required=False)
 
 
 def _verdict(text: str, good: str, bad: str) -> Question:
