@@ -11,7 +11,6 @@ from typing import Any
 from mertools.errors import InputError
 from mertools.ov.json_lines import read_objects, write_objects
 
-
 COLUMNS = ("name", "description")
 
 
