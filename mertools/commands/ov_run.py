@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mertools.ov.join import Evidence
     from mertools.ov.takes import Takes
 
-JOINS = ("none", "prompt", "union", "filter")
+JOINS = ("none", "prompt", "union", "filter", "both")
 
 DESCRIPTION = """\
 Go from clips to labels: clues from multimodal models and files, disambiguation, extraction. Everything lands in one
@@ -121,7 +121,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser,
         JOINS,
         "prompt: a classifier's evidence stands in the disambiguation; union: its label is added where it is "
-        "confident; filter: labels are dropped that contradict it.",
+        "confident; filter: labels are dropped that contradict it; both: filter, then union.",
     )
     add_media_options(parser)
     add_language_model_options(parser)
