@@ -42,6 +42,8 @@ VERBS = {
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
+    "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
+    "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

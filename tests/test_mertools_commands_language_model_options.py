@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scripted_server import Reply, ScriptedServer
 
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.errors import InputError
 from mertools.ov.chat import Answer, Question
 
@@ -27,7 +27,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 
 def ask(folder: Path, *words: str, prompt: str = "well?") -> tuple[Answer, dict]:
-    with open_chat(parsed(*words), folder) as chat:
+    with open_chat(parsed(*words), folder / CACHE_NAME) as chat:
         (answer,) = chat.answers([Question("a", prompt, str)])
         return answer, dict(chat.source)
 
@@ -43,13 +43,13 @@ def test_the_servers_only_model_is_asked_as_the_options_say(tmp_path: Path) -> N
     sent = server.requests[0]
     assert (sent["model"], sent["temperature"], sent["max_tokens"]) == ("qwen", 0.7, 64)
     assert sent["seed"] != server.requests[1]["seed"]
-    assert (tmp_path / "exchanges.sqlite").is_file()
+    assert (tmp_path / CACHE_NAME).is_file()
 
 
 def test_the_environment_names_server_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(lambda request: "fine") as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789\n")
         ask(tmp_path, "--cache", str(tmp_path / "elsewhere" / "kept.sqlite"))
     assert server.headers[0]["authorization"] == "Bearer sk-0123456789"
     assert (tmp_path / "elsewhere" / "kept.sqlite").is_file()
@@ -96,6 +96,23 @@ def test_a_model_that_the_server_does_not_name(tmp_path: Path) -> None:
         assert ask(tmp_path, "--server", server.url, "--model", str(tmp_path))[0].value == str(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(503, "cannot say yet which models it has (status 503: Loading"), (401, "OPENAI_API_KEY")]
+)
+def test_a_server_that_does_not_list_its_models_now(tmp_path: Path, status: int, message: str) -> None:
+    with (
+        ScriptedServer(lambda request: "fine", listing=Reply("Loading model", status)) as server,
+        pytest.raises(InputError) as caught,
+    ):
+        ask(tmp_path, "--server", server.url, "--model", "scripted")
+    assert message in str(caught.value)
+
+
+def test_a_server_without_a_list_of_models(tmp_path: Path) -> None:
+    with ScriptedServer(lambda request: "fine", listing=Reply("no such path", 404)) as server:
+        assert ask(tmp_path, "--server", server.url, "--model", "mine")[0].value == "fine"
+
+
 def test_no_server_says_how_to_start_one(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -109,6 +126,8 @@ def test_no_server_says_how_to_start_one(tmp_path: Path) -> None:
     [
         (["--server", "127.0.0.1:8080"], "is not the address of a server"),
         (["--server", "ftp://models/v1"], "Wanted one such as http://127.0.0.1:8080/v1"),
+        (["--server", "http://[::1/v1"], "is not the address of a server"),
+        (["--server", "http://localhost:99999/v1"], "is not the address of a server"),
         (["--replay"], "There is no cache"),
         (["--replay", "--retry-failed"], "Give one of them"),
     ],

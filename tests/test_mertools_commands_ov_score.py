@@ -92,7 +92,7 @@ def test_a_manifests_open_labels(files: Path, capsys: pytest.CaptureFixture[str]
     words = ["ov", "score", "--data", str(files / "manifest.csv"), "--predicted", str(files / "run-2/labels.csv")]
     assert dispatch([*words, "--split", "semi"]) == 0
     assert cells(capsys.readouterr().out)["run-2"]["clips"] == "1"
-    with pytest.raises(InputError, match=r"--split noise: .* has the splits train, semi"):
+    with pytest.raises(InputError, match=r"Unknown split of .*manifest.csv 'noise'. Known: train, semi"):
         dispatch([*words, "--split", "noise"])
 
 
@@ -147,7 +147,7 @@ def test_a_language_model_groups(
 
     @contextmanager
     def open_chat(options, folder):
-        assert folder == files
+        assert folder == files / "grouping"
         yield Chat()
 
     monkeypatch.setattr(ov_score, "open_chat", open_chat)
@@ -163,7 +163,7 @@ def test_a_language_model_groups(
         (["--groups", "g.json"], "--grouping groups belong together"),
         (["--grouping", "groups"], "--grouping groups belong together"),
         (["--grouping", "wheel"], "--wheel PATH --year 2026"),
-        (["--wheel", "w.npz"], "--wheel is for --grouping wheel"),
+        (["--wheel", "w.npz"], "--wheel and --year are for --grouping wheel"),
         (["--split", "semi"], "--data instead of --truth"),
         (["--ceiling", "absent.csv"], "There is no file of labels absent.csv"),
     ],

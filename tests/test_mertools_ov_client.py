@@ -29,7 +29,7 @@ from mertools.media import UnreadableMedia
 from mertools.ov import connection
 from mertools.ov.chat import Answer, Medium, Question, Unreadable
 from mertools.ov.client import Client, Parameters
-from mertools.ov.connection import Server
+from mertools.ov.connection import Connection, Server
 from mertools.ov.exchanges import Exchanges
 from mertools.ov.prompts import REPAIR
 from mertools.ov.retries import Retries
@@ -69,7 +69,7 @@ def ask(
     run: int = 0,
     concurrency: int = 16,
     retry_failed: bool = False,
-    timeout_seconds: float = 0.5,
+    timeout_seconds: float = 30,
     **parameters: Any,
 ) -> list[Answer]:
     address = None if server is None else Server(server.url, timeout_seconds=timeout_seconds)
@@ -97,9 +97,9 @@ KINDS: dict[str, tuple[Callable[[int], Reply | str], tuple[str, ...] | str, int]
     "always-busy": (lambda n: Reply("slow down", 429), "status 429: slow down", 3),
     "broken": (lambda n: Reply("out of memory", 500) if n < 2 else GOOD, ("happy",), 3),
     "always-broken": (lambda n: Reply("out of memory", 500), "status 500: out of memory", 3),
-    "timeout": (lambda n: Reply(GOOD, delay_seconds=2), "no whole answer within 0.5 s", 3),
-    "slow-once": (lambda n: Reply(GOOD, delay_seconds=2 if n == 0 else 0), ("happy",), 2),
-    "dribble": (lambda n: Reply(endless="dribble"), "no whole answer within 0.5 s", 3),
+    "timeout": (lambda n: Reply(GOOD, delay_seconds=60), "no whole answer within 2 s", 3),
+    "slow-once": (lambda n: Reply(GOOD, delay_seconds=60 if n == 0 else 0), ("happy",), 2),
+    "dribble": (lambda n: Reply(endless="dribble"), "no whole answer within 2 s", 3),
     "half-a-body": (lambda n: Reply(GOOD, cut=True), "the connection failed", 3),
     "cut-once": (lambda n: Reply(GOOD, cut=True) if n == 0 else GOOD, ("happy",), 2),
     "not-json": (lambda n: Reply(body=b"<html>Welcome"), "what came is no chat completion: '<html>Welcome'", 3),
@@ -136,7 +136,7 @@ def test_200_clips_come_through_whatever_the_server_does(cache: Path) -> None:
     questions = [question(name) for name in names]
     expected = sum(KINDS[name.partition("_")[0]][2] for name in names)
     with ScriptedServer(scripted({kind: reply for kind, (reply, _, _) in KINDS.items()})) as server:
-        answers = ask(server, cache, questions, concurrency=32)
+        answers = ask(server, cache, questions, concurrency=32, timeout_seconds=2)
         assert [answer.question.name for answer in answers] == names
         for answer in answers:
             _, outcome, requests = KINDS[answer.question.name.partition("_")[0]]
@@ -169,6 +169,22 @@ def test_retry_failed_asks_the_failed_ones_anew(cache: Path) -> None:
         assert len(server.requests) == 4
     with Exchanges(cache) as exchanges:
         assert sum(one.status == "failed" for one in exchanges) == 2, "what failed before stays for an audit"
+
+
+def test_a_busy_server_is_left_alone_as_long_as_it_asks(cache: Path) -> None:
+    arrivals = []
+
+    def script(request: Mapping[str, Any]) -> Reply:
+        arrivals.append(time.monotonic())
+        return Reply(GOOD) if len(arrivals) == 2 else Reply("slow down", 429, headers={"Retry-After": "1"})
+
+    with (
+        ScriptedServer(script) as server,
+        Exchanges(cache) as exchanges,
+        Client(Server(server.url), Parameters("m"), exchanges, retries=Retries(first_wait_seconds=0)) as client,
+    ):
+        (answer,) = client.answers([question("a")])
+    assert answer.requests == 2 and arrivals[1] - arrivals[0] >= 1
 
 
 def test_an_unreadable_answer_is_sent_back_with_what_is_wrong(cache: Path) -> None:
@@ -208,7 +224,7 @@ def test_answers_come_in_order_from_a_bounded_window(cache: Path) -> None:
 
 def test_64_are_asked_at_once(cache: Path) -> None:
     with ScriptedServer(lambda request: Reply(GOOD, delay_seconds=0.5)) as server:
-        ask(server, cache, [question(f"clip_{number}") for number in range(128)], concurrency=64, timeout_seconds=30)
+        ask(server, cache, [question(f"clip_{number}") for number in range(128)], concurrency=64)
     assert server.most_at_once == 64
 
 
@@ -350,6 +366,21 @@ def test_media_go_to_no_public_address(cache: Path) -> None:
     assert not loaded
 
 
+def test_media_go_where_the_user_says_so() -> None:
+    Connection(Server(PUBLIC, allow_upload=True)).check_upload()
+    Connection(Server("http://127.0.0.1:9/v1")).check_upload()
+
+
+def test_a_private_server_is_spoken_to_past_every_proxy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with ScriptedServer(lambda request: GOOD) as proxy, ScriptedServer(lambda request: GOOD) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert ask(server, cache, [question("a")])[0].value
+    assert len(server.requests) == 1
+
+
 def test_nobody_is_followed_elsewhere(cache: Path) -> None:
     with ScriptedServer(lambda request: GOOD) as elsewhere:
         script = lambda request: Reply("moved", 307, headers={"Location": f"{elsewhere.url}/chat/completions"})  # noqa: E731
@@ -362,7 +393,7 @@ def test_an_answer_without_end_is_cut_off(cache: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(connection, "LONGEST_BYTES", 1 << 20)
     for status in (200, 500):
         with ScriptedServer(lambda request, status=status: Reply(status=status, endless="flood")) as server:
-            (answer,) = ask(server, cache, [question(f"clip_{status}")], timeout_seconds=30)
+            (answer,) = ask(server, cache, [question(f"clip_{status}")])
         assert answer.reason == "the answer is longer than 1 MB" and answer.requests == 1
 
 
@@ -439,12 +470,30 @@ def test_the_key_reaches_the_server_and_no_other_place(cache: Path, caplog: pyte
         assert KEY.encode() not in file.read_bytes()
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n0123", "sk secret", "sk-sécret"])
+def test_a_key_that_no_header_can_hold_is_refused_without_repeating_it(key: str) -> None:
+    with pytest.raises(InputError, match="OPENAI_API_KEY") as caught:
+        Server("http://127.0.0.1:8080/v1", key)
+    assert key not in str(caught.value)
+
+
 def test_text_that_no_file_could_hold_is_kept(cache: Path) -> None:
     body = b'{"choices": [{"message": {"content": "[\\"\\ud83d\\"]"}, "finish_reason": "stop"}]}'
     with ScriptedServer(lambda request: Reply(body=body)) as server:
         (answer,) = ask(server, cache, [question("a\ud83d")])
     assert answer.value == ("?",)
     assert ask(None, cache, [question("a\ud83d")])[0].value == ("?",)
+
+
+def test_media_without_a_key_are_our_fault(cache: Path) -> None:
+    with pytest.raises(ValueError, match="the question about a has media"):
+        ask(None, cache, [question("a", load=list)])
+
+
+def test_an_answer_that_nests_too_deep(cache: Path) -> None:
+    with ScriptedServer(lambda request: Reply(body=b"[" * 200_000)) as server:
+        (answer,) = ask(server, cache, [question("a")])
+    assert answer.reason.startswith("what came is no chat completion")
 
 
 def test_a_fault_in_reading_is_ours(cache: Path) -> None:
@@ -461,7 +510,7 @@ from pathlib import Path
 
 from mertools.ov.chat import Question, Unreadable
 from mertools.ov.client import Client, Parameters
-from mertools.ov.connection import Server
+from mertools.ov.connection import Connection, Server
 from mertools.ov.exchanges import Exchanges
 
 def read(text):

@@ -70,7 +70,7 @@ def test_texts_with_braces_are_left_alone() -> None:
     assert subtitle in prompts.ONE_STEP.format(subtitle=subtitle)
     assert subtitle in prompts.noted_prompt("a smile.", "", subtitle, "")
     assert subtitle in prompts.labels_prompt(subtitle, shots=True)
-    assert subtitle in prompts.offline_description("", subtitle, "", "en")
+    assert subtitle in prompts.offline_description("", subtitle, "en")
 
 
 def test_the_notes_prompt() -> None:
@@ -89,6 +89,6 @@ def test_the_extraction_shows_examples_where_asked() -> None:
 
 
 def test_descriptions_without_a_language_model() -> None:
-    assert prompts.offline_description("Voice loud.", "Go away!", "", "en") == 'Voice loud. The person says: "Go away!"'
-    assert prompts.offline_description("声音很大。", "走开！", "", "zh") == "声音很大。人物说：“走开！”"
-    assert prompts.offline_description("", "", "", "en") == ""
+    assert prompts.offline_description("Voice loud.", "Go away!", "en") == 'Voice loud. The person says: "Go away!"'
+    assert prompts.offline_description("声音很大。", "走开！", "zh") == "声音很大。人物说：“走开！”"
+    assert prompts.offline_description("", "", "en") == ""

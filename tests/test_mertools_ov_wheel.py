@@ -12,7 +12,7 @@ import pytest
 from mertools.errors import InputError
 from mertools.ov.labels import OpenLabels
 from mertools.ov.scoring import score
-from mertools.ov.wheel import RUNS, WHEELS, cut, read_wheels
+from mertools.ov.wheel import LEVELS_OF, RUNS, WHEELS, cut, read_wheels
 from mertools.set_metrics import WHEEL_LEVEL
 
 FORMATS = [("joy", "joys,joyful"), ("glad", "gladly, gladder"), ("upset", "upsetting"), ("grief", "griefs")]
@@ -112,7 +112,7 @@ def test_the_years_differ_where_the_levels_do(folder: Path) -> None:
     write_csv(folder / "synonym.csv", [[*tables()["synonym"][0]], ["low", "", "pain", "", *[""] * (2 * RUNS - 4)]])
     truth, predicted = {"a": ("lowly",)}, {"a": OpenLabels("a", ("pains",))}
     for year, wanted in (("2026", 4 / 5), ("2025", (4 / 5 + 0) / 2)):
-        found = score(truth, predicted, read_wheels(folder, year), WHEEL_LEVEL, 0)
+        found = score(truth, predicted, read_wheels(folder, LEVELS_OF[year]), WHEEL_LEVEL, 0)
         assert found.estimates["f1"].value == pytest.approx(wanted)
 
 
@@ -121,14 +121,16 @@ def f1(precision: float, recall: float) -> float:
 
 
 def value(path: Path, year: str) -> float:
-    found = score(TRUTH, PREDICTED, read_wheels(path, year), WHEEL_LEVEL, 0)
+    found = score(TRUTH, PREDICTED, read_wheels(path, LEVELS_OF[year]), WHEEL_LEVEL, 0)
     assert found.predicted.unknown == {"lamp": 1}
     return found.estimates["f1"].value
 
 
 def test_nothing_in_common_is_zero_and_no_error(folder: Path) -> None:
     for labels in ((), ("lamp",), ("grief",)):
-        found = score({"a": ("joy",)}, {"a": OpenLabels("a", labels)}, read_wheels(folder, "2025"), WHEEL_LEVEL, 0)
+        found = score(
+            {"a": ("joy",)}, {"a": OpenLabels("a", labels)}, read_wheels(folder, LEVELS_OF["2025"]), WHEEL_LEVEL, 0
+        )
         assert {estimate.value for estimate in found.estimates.values()} == {0.0}
 
 
@@ -160,22 +162,22 @@ def test_spreadsheets_are_read_like_csv(tmp_path: Path) -> None:
 
 def test_what_is_no_wheel_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="There are no wheels"):
-        read_wheels(folder / "absent.npz", "2026")
+        read_wheels(folder / "absent.npz", LEVELS_OF["2026"])
     for replaced, message in (
         ({"wheel_map_whole": {"wheel1": {"level1": {}}}}, "no dictionary for wheel1, level2"),
         ({"raw_mapping": ["joy"]}, "'raw_mapping' is no dictionary"),
     ):
         with pytest.raises(InputError, match=message):
-            read_wheels(archive(folder / "w.npz", **replaced), "2026")
+            read_wheels(archive(folder / "w.npz", **replaced), LEVELS_OF["2026"])
     np.savez(folder / "w.npz", format_mapping=np.array({}, dtype=object))
     with pytest.raises(InputError, match="no array 'raw_mapping'"):
-        read_wheels(folder / "w.npz", "2026")
+        read_wheels(folder / "w.npz", LEVELS_OF["2026"])
     write_csv(folder / "wheel3.csv", [("level1", "level2")])
     with pytest.raises(InputError, match=r"wheel3.csv has no column 'level3'"):
-        read_wheels(folder, "2025")
+        read_wheels(folder, LEVELS_OF["2025"])
     (folder / "wheel3.csv").unlink()
     with pytest.raises(InputError, match=r"neither wheel3.csv nor wheel3.xlsx"):
-        read_wheels(folder, "2025")
+        read_wheels(folder, LEVELS_OF["2025"])
     (folder / "wheel3.xlsx").write_bytes(b"no spreadsheet")
     with pytest.raises(InputError, match=r"wheel3.xlsx"):
-        read_wheels(folder, "2025")
+        read_wheels(folder, LEVELS_OF["2025"])

@@ -22,7 +22,7 @@ LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 """Where `mertools ov serve` listens."""
 
 CACHE_NAME = "exchanges.sqlite"
-"""What the cache is called in a run's folder."""
+"""What the cache is called beside a command's output, where `--cache` does not say otherwise."""
 
 
 def add_language_model_options(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +54,8 @@ def add_language_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def open_chat(options: argparse.Namespace, folder: Path) -> Iterator[Chat]:
-    """The language model that the options name, with its cache in `folder` unless they say where.
+def open_chat(options: argparse.Namespace, cache: Path) -> Iterator[Chat]:
+    """The language model that the options name, its exchanges kept in the file `cache` unless they name another.
 
     Raises InputError for a server that is not there or lacks the model, and with `--replay` for a cache that is not
     there.
@@ -63,7 +63,7 @@ def open_chat(options: argparse.Namespace, folder: Path) -> Iterator[Chat]:
     from mertools.ov.client import Client, Parameters
     from mertools.ov.exchanges import Exchanges
 
-    cache = options.cache or folder / CACHE_NAME
+    cache = options.cache or cache
     if options.replay:
         if options.retry_failed:
             raise InputError("--replay asks no server, and --retry-failed would have to. Give one of them.")
@@ -93,7 +93,7 @@ def _server(options: argparse.Namespace) -> Server:
 
     return Server(
         options.server or os.environ.get("OPENAI_BASE_URL") or LOCAL_SERVER,
-        os.environ.get("OPENAI_API_KEY", ""),
+        os.environ.get("OPENAI_API_KEY", "").strip(),
         options.timeout,
         options.allow_upload,
     )

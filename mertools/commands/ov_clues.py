@@ -18,7 +18,7 @@ from mertools.commands.ov_options import (
     add_media_options,
     add_strict_option,
     check_known,
-    chosen_clips,
+    chosen_corpus,
     preparation_of,
 )
 from mertools.commands.ov_outcome import Outcome, show, status
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     check_known("medium", options.perceived, PERCEIVED)
     check_known("part", options.takes or (), PARTS_TAKEN)
-    clips = chosen_clips(options)
+    clips = chosen_corpus(options).clips
     with open_chat(options, options.out.parent) as chat:
         takes = takes_of(options, chat)
         outcome = write_clues_of(options, clips, options.perceived, chat, takes, options.out)
@@ -90,7 +90,10 @@ def takes_of(options: argparse.Namespace, chat: Chat) -> Takes:
 
     if options.takes:
         return Takes(**dict.fromkeys(options.takes, True))
-    return takes(probe(chat, preparation_of(options)))
+    found = takes(probe(chat, preparation_of(options)))
+    parts = [part for part in PARTS_TAKEN if getattr(found, part)]
+    sys.stdout.write(f"{chat.source.get('model')} takes {', '.join(parts) or 'nothing but text'}, as it showed.\n")
+    return found
 
 
 def write_clues_of(

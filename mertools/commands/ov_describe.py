@@ -16,7 +16,7 @@ from mertools.commands.ov_options import (
     add_join_options,
     add_language_option,
     add_strict_option,
-    chosen_clips,
+    chosen_corpus,
     evidence_of,
     first_three,
     told_of,
@@ -59,11 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_language_model_options(parser)
     add_strict_option(parser)
     options = parser.parse_args(arguments)
-    clips = chosen_clips(options)
+    if options.offline and options.predictions:
+        parser.error(
+            "--predictions speaks to a language model, and --offline asks none: join labels (ov labels --join)"
+        )
+    clips = chosen_corpus(options).clips
     clues = load_clues(options.clues, clips)
     told = told_of(evidence_of(options, clips), options.language) if options.predictions else {}
     if options.offline:
-        outcome = write_offline_descriptions(clips, clues, told, options.language, options.out)
+        outcome = write_offline_descriptions(clips, clues, options.language, options.out)
     else:
         with open_chat(options, options.out.parent) as chat:
             outcome = write_descriptions_of(options, clips, clues, told, chat, options.language, options.out)
@@ -89,14 +93,14 @@ def load_clues(paths: Sequence[Path], clips: Sequence[Clip]) -> dict[str, ClipCl
 
 
 def write_offline_descriptions(
-    clips: Sequence[Clip], clues: Mapping[str, ClipClues], told: Mapping[str, Told], language: str, out: Path
+    clips: Sequence[Clip], clues: Mapping[str, ClipClues], language: str, out: Path
 ) -> Outcome:
     """Describe `clips` without a language model and write that."""
     from mertools.ov.describing import describe_offline
     from mertools.ov.descriptions import write_descriptions
 
     outcome = Outcome("descriptions")
-    rows = describe_offline(clips, clues, language=language, evidence=told)
+    rows = describe_offline(clips, clues, language=language)
     with clip_progress("describing") as progress:
         write_descriptions(out, outcome.counted(rows, len(clips), progress))
     return outcome

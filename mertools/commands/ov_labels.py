@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_join_options(
         parser,
         JOINS,
-        "union: a classifier's label is added where it is confident; filter: labels are dropped that contradict it; "
+        "union: a classifier's label is added; filter: labels are dropped that contradict it; "
         "both: filter, then union. "
         "--data is read for these alone.",
     )

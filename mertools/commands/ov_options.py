@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.clip import Clip
 from mertools.commands.command_line import Several, add_corpus_options, positive
 from mertools.commands.ov_outcome import FAILED_STRICTLY
-from mertools.corpus import read_manifest
+from mertools.corpus import Corpus, read_manifest
 from mertools.emotions import label_set
 from mertools.errors import InputError
 from mertools.ov.language import LANGUAGES
@@ -31,13 +32,12 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N of these clips")
 
 
-def chosen_clips(options: argparse.Namespace) -> tuple[Clip, ...]:
-    """The clips that the options name; raises InputError for a split that there is not."""
+def chosen_corpus(options: argparse.Namespace) -> Corpus:
+    """The corpus with the clips alone that the options name; raises InputError for a split that there is not."""
     corpus = read_manifest(options.data, options.media_root)
-    for split in options.split or ():
-        look_up(f"split of {options.data}", split, dict.fromkeys(corpus.splits))
+    check_known(f"split of {options.data}", options.split or (), corpus.splits)
     clips = [clip for clip in corpus.clips if not options.split or clip.split in options.split]
-    return tuple(clips[: options.limit])
+    return replace(corpus, clips=tuple(clips[: options.limit]))
 
 
 def add_language_option(parser: argparse.ArgumentParser, of: str) -> None:
@@ -82,7 +82,9 @@ def add_join_options(parser: argparse.ArgumentParser, joins: Sequence[str], what
     """The classifier's evidence; `joins` are the ways it may enter and `what` says how."""
     group = parser.add_argument_group("join", what)
     if len(joins) > 1:
-        group.add_argument("--join", choices=joins, default="none", help="how the classifier's evidence enters")
+        group.add_argument(
+            "--join", choices=joins, help="how the classifier's evidence enters (default: both, given --predictions)"
+        )
     group.add_argument("--predictions", type=Path, metavar="CSV", help="predictions.csv of a finished run")
     group.add_argument(
         "--out-of-fold", type=Path, metavar="CSV", help="its out_of_fold.csv, for clips it was trained on"
@@ -91,9 +93,14 @@ def add_join_options(parser: argparse.ArgumentParser, joins: Sequence[str], what
 
 
 def check_join(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Ends the command where evidence is named that nothing would be done with."""
-    if options.join == "none" and (options.predictions or options.out_of_fold):
-        parser.error("--predictions and --out-of-fold do nothing without --join")
+    """Settle `--join`; ends the command where evidence is named that nothing would be done with."""
+    from mertools.ov.join import DEFAULT_JOIN
+
+    named = options.predictions or options.out_of_fold
+    if options.join is None:
+        options.join = DEFAULT_JOIN if named else "none"
+    if options.join == "none" and named:
+        parser.error("--join none does nothing with --predictions and --out-of-fold: leave them out")
 
 
 def evidence_of(options: argparse.Namespace, clips: Sequence[Clip]) -> Mapping[str, Evidence]:

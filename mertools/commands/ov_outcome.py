@@ -59,6 +59,19 @@ class Outcome:
         return counts | {"failed": len(self.failures)}
 
 
+def summed(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes by step, those of all runs and combinations together."""
+    by_step: dict[str, Outcome] = {}
+    for one in outcomes:
+        sum_ = by_step.setdefault(one.step, Outcome(one.step))
+        sum_.ok += one.ok
+        sum_.requests += one.requests
+        sum_.cached += one.cached
+        sum_.unasked += one.unasked
+        sum_.failures += one.failures
+    return list(by_step.values())
+
+
 def show(outcomes: Sequence[Outcome]) -> None:
     """Print how many clips of each step ended how, and why those failed that did."""
     print_table(HEADER, [_cells(outcome) for outcome in outcomes])

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
-from mertools.commands.display import print_table
 from mertools.commands.language_model_options import add_language_model_options, open_chat
 from mertools.commands.ov_score_options import (
     add_predicted_option,
-    add_wheel_options,
-    chosen_clips,
+    add_wheel_option,
+    clips_of,
     read_systems,
-    read_wheel,
+    tell,
 )
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
@@ -57,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     _check(options)
 
-    from mertools.ov.scoring import baselines, coverage, score_systems
-    from mertools.report.open_label_scores import ScoreSheet, notes, record, table
+    from mertools.ov.scoring import CANDIDATES, baselines, coverage, score_systems
+    from mertools.report.open_label_scores import ScoreSheet
     from mertools.set_metrics import SET_LEVEL, WHEEL_LEVEL
 
     truth, listed, notice = _read_truth(options)
-    systems = [*baselines(truth, options.language, options.seed)]
+    systems = baselines(truth, CANDIDATES[options.language], options.seed)
     systems += read_systems(options.predicted, truth, listed, options.allow_missing)
     if options.ceiling:
         systems += read_systems([f"ceiling={options.ceiling}"], truth, listed, options.allow_missing)
@@ -75,17 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         GROUPINGS[options.grouping],
         measure,
         scores,
-        len(truth),
-        len(listed) - len(truth),
-        known,
-        notice,
-        options.paper,
+        clips=len(truth),
+        unlabelled=len(listed) - len(truth),
+        known=known,
+        notice=notice,
+        paper=options.paper,
     )
-    if options.json:
-        sys.stdout.write(json.dumps(record(sheet), indent=2, ensure_ascii=False) + "\n")
-        return 0
-    print_table(*table(sheet))
-    sys.stdout.writelines(f"{note}\n" for note in notes(sheet))
+    tell(sheet, options.json)
     return 0
 
 
@@ -114,7 +107,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="groups of each clip's labels: a folder or zip of the organisers' <clip>.npy, or JSON {clip: [[...]]}",
     )
-    add_wheel_options(parser)
+    add_wheel_option(parser)
+    parser.add_argument("--year", choices=("2025", "2026"), help="whose wheel score: levels 1 and 2, or level 1 alone")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="the language of the labels")
     parser.add_argument("--paper", action="store_true", help="the rows of the paper's Table 6 below yours")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, scores as fractions")
@@ -127,9 +121,15 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--split chooses clips of a manifest. Give --data instead of --truth.")
     if (options.groups is None) == (options.grouping == "groups"):
         raise InputError("--groups PATH and --grouping groups belong together: give both or neither.")
-    if options.wheel and options.grouping != "wheel":
-        raise InputError(f"--wheel is for --grouping wheel, got --grouping {options.grouping}.")
-    if options.paper and options.grouping == "wheel":
+    if options.grouping != "wheel":
+        if options.wheel or options.year:
+            raise InputError(f"--wheel and --year are for --grouping wheel, got --grouping {options.grouping}.")
+        return
+    if options.wheel is None or options.year is None:
+        raise InputError("The wheel score needs the organisers' tables and a year: --wheel PATH --year 2026.")
+    if options.language != "en":
+        raise InputError("The emotion wheels are English. Translate the labels: mertools ov translate.")
+    if options.paper:
         raise InputError(
             "Table 6 has set-level scores, which are not the wheel's. Leave out --paper or --grouping wheel."
         )
@@ -139,7 +139,7 @@ def _read_truth(options: argparse.Namespace) -> tuple[Truth, Collection[str], st
     """The true labels of the clips that have some, the names of all clips, the corpus' notice."""
     if options.truth is None:
         corpus = read_manifest(options.data, options.media_root)
-        clips = chosen_clips(corpus, options.split)
+        clips = clips_of(corpus, options.split)
         truth, notice, listed = {clip.name: clip.open_labels for clip in clips}, corpus.notice, corpus.manifest
     else:
         from mertools.ov.labels import read_labels
@@ -160,7 +160,8 @@ def _judge(options: argparse.Namespace) -> Iterator[Judge]:
         return
     from mertools.ov.asked_groups import ask_groups
 
-    folder = (options.truth or options.data).parent
+    # Apart from the runs' exchanges, which say who made their labels: a judge may be closed.
+    folder = (options.truth or options.data).parent / "grouping"
     with open_chat(options, folder) as chat:
 
         def ask(truth: Truth, predicted: Mapping[str, OpenLabels], run: int) -> Grouping:
@@ -173,9 +174,10 @@ def _grouping(options: argparse.Namespace) -> Grouping:
     from mertools.lexicon import lexicon
     from mertools.ov.group_files import read_groups
     from mertools.ov.groupings import BySynonyms, Exact
+    from mertools.ov.wheel import LEVELS_OF, read_wheels
 
     if options.grouping == "lexicon":
         return BySynonyms(lexicon())
     if options.grouping == "groups":
         return read_groups(options.groups)
-    return Exact() if options.grouping == "exact" else read_wheel(options)
+    return Exact() if options.grouping == "exact" else read_wheels(options.wheel, LEVELS_OF[options.year])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mertools.commands.display import print_table
 from mertools.errors import InputError
+from mertools.registry import look_up
 
 if TYPE_CHECKING:
     from mertools.clip import Clip
     from mertools.corpus import Corpus
     from mertools.ov.scoring import System
-    from mertools.ov.wheel import Wheels
+    from mertools.report.open_label_scores import ScoreSheet
 
 LABELS_FILE = "labels"
 """The stem of a run's file of labels, which names no system: its folder does."""
@@ -33,15 +37,14 @@ def add_predicted_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_wheel_options(parser: argparse.ArgumentParser) -> None:
-    """`--wheel` and `--year`."""
+def add_wheel_option(parser: argparse.ArgumentParser) -> None:
+    """`--wheel`."""
     parser.add_argument(
         "--wheel",
         type=Path,
         metavar="PATH",
         help="the organisers' emotion wheels: the folder of MER2025's tables, or MER2026's wheel_mapping.npz",
     )
-    parser.add_argument("--year", choices=("2025", "2026"), help="whose wheel score: levels 1 and 2, or level 1 alone")
 
 
 def read_systems(
@@ -58,23 +61,22 @@ def read_systems(
     return systems
 
 
-def chosen_clips(corpus: Corpus, splits: Sequence[str] | None) -> list[Clip]:
+def clips_of(corpus: Corpus, splits: Sequence[str] | None) -> list[Clip]:
     """The clips of the splits named, or all; raises InputError for a split that is not there."""
     for split in splits or ():
-        if split not in corpus.splits:
-            raise InputError(f"--split {split}: {corpus.manifest} has the splits {', '.join(corpus.splits)}.")
+        look_up(f"split of {corpus.manifest}", split, dict.fromkeys(corpus.splits))
     return [clip for clip in corpus.clips if not splits or clip.split in splits]
 
 
-def read_wheel(options: argparse.Namespace) -> Wheels:
-    """The wheels that `--wheel` and `--year` name."""
-    from mertools.ov.wheel import read_wheels
+def tell(sheet: ScoreSheet, as_json: bool) -> None:
+    """Print the scores: as a table with its notes, or as JSON."""
+    from mertools.report.open_label_scores import notes, record, table
 
-    if options.wheel is None or options.year is None:
-        raise InputError("The wheel score needs the organisers' tables and their year: --wheel PATH --year 2026.")
-    if options.language != "en":
-        raise InputError("The emotion wheels are English. Translate the labels: mertools ov translate.")
-    return read_wheels(options.wheel, options.year)
+    if as_json:
+        sys.stdout.write(json.dumps(record(sheet), indent=2, ensure_ascii=False) + "\n")
+        return
+    print_table(*table(sheet))
+    sys.stdout.writelines(f"{note}\n" for note in notes(sheet))
 
 
 def _system(argument: str, clips: Collection[str], listed: Collection[str], allow_missing: bool) -> System:

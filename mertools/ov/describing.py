@@ -53,16 +53,16 @@ def describe(
 
 
 def describe_offline(
-    clips: Iterable[Clip],
-    clues: Mapping[str, ClipClues],
-    *,
-    language: str = "en",
-    evidence: Mapping[str, Told] | None = None,
+    clips: Iterable[Clip], clues: Mapping[str, ClipClues], *, language: str = "en"
 ) -> Iterator[Done[Description]]:
-    """The same without a language model: clues, subtitle and evidence, one sentence after the other."""
+    """The same without a language model: the clues, and after them what is said.
+
+    A classifier's evidence has no place here: its sentence names classes that it holds to be unlikely, which only a
+    reader can tell from emotions.
+    """
     source = {"model": "none", "language": language}
-    for known in _known(clips, clues, language, evidence or {}):
-        text = offline_description(known.clues.text.replace("\n", " "), known.subtitle, known.told.sentence, language)
+    for known in _known(clips, clues, language, {}):
+        text = offline_description(known.clues.text.replace("\n", " "), known.subtitle, language)
         yield Done(known.failure(source) or known.described(text or UNJUDGED[language], source))
 
 

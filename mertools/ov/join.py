@@ -20,6 +20,8 @@ from mertools.errors import InputError
 from mertools.predictions import PredictionFile, read_predictions
 
 JOINS = ("none", "prompt", "union", "filter", "both")
+DEFAULT_JOIN = "both"
+"""What is done with evidence where nothing is said. Chosen on training clips (docs/choices.md)."""
 TEST, OUT_OF_FOLD = "test", "out-of-fold"
 
 UNION_FROM = 0.0

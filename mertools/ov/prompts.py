@@ -163,11 +163,8 @@ LABELS_TRANSLATION = {
 }
 """Translation of labels, by the language to translate into: our words."""
 
-OFFLINE = {
-    "en": {"clues": "{clues}", "subtitle": 'The person says: "{subtitle}"', "evidence": "{evidence}"},
-    "zh": {"clues": "{clues}", "subtitle": "人物说：“{subtitle}”", "evidence": "{evidence}"},
-}
-"""A description without any language model: the parts it is put together of, by language."""
+OFFLINE = {"en": 'The person says: "{subtitle}"', "zh": "人物说：“{subtitle}”"}
+"""What follows the clues in a description without any language model, by language."""
 
 UNJUDGED = {"en": "Unable to judge the emotional state.", "zh": "无法判断情感状态。"}
 """The description of a clip of which nothing is known: the organisers' sentence, and ours in Chinese."""
@@ -217,8 +214,7 @@ def noted_prompt(visual_clues: str, audio_clues: str, subtitle: str, evidence: s
     return " ".join(filter(None, [statement, evidence, NOTED_QUESTION]))
 
 
-def offline_description(clues: str, subtitle: str, evidence: str, language: str) -> str:
-    """A description put together without a language model; empty where all parts are."""
-    parts = {"clues": clues, "subtitle": subtitle, "evidence": evidence}
-    gap = " " if language == "en" else ""
-    return gap.join(OFFLINE[language][part].format(**{part: text}) for part, text in parts.items() if text)
+def offline_description(clues: str, subtitle: str, language: str) -> str:
+    """A description put together without a language model; empty where both parts are."""
+    said = OFFLINE[language].format(subtitle=subtitle) if subtitle else ""
+    return (" " if language == "en" else "").join(filter(None, [clues, said]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mertools.errors import InputError
 from mertools.intervals import Estimate
-from mertools.ov.groupings import ByClip, Grouping
+from mertools.ov.groupings import ByClip, Grouping, fold
 from mertools.ov.labels import OpenLabels
 from mertools.randomness import generator
 from mertools.set_metrics import SetMeasure, overlaps_of, set_estimates
@@ -120,7 +120,7 @@ def score(
 
 def coverage(grouping: Grouping, clips: Collection[Collection[str]]) -> Coverage:
     """How many of the labels of `clips`, each clip's counted once, `grouping` knows."""
-    labels = [label for clip in clips for label in dict.fromkeys(clip)]
+    labels = [label for clip in clips for label in dict.fromkeys(map(fold, clip))]
     unknown: dict[str, int] = {}
     for label in labels:
         if not grouping.knows(label):
@@ -128,9 +128,9 @@ def coverage(grouping: Grouping, clips: Collection[Collection[str]]) -> Coverage
     return Coverage(len(labels) - sum(unknown.values()), len(labels), unknown)
 
 
-def baselines(clips: Collection[str], language: str, seed: int) -> list[System]:
-    """The paper's heuristic baselines: no label at all, and one at random of the six classes (MER2024 §4.3)."""
-    drawn = tuple(_random_labels(clips, CANDIDATES[language], seed + more) for more in range(RANDOM_SEEDS))
+def baselines(clips: Collection[str], candidates: Sequence[str], seed: int) -> list[System]:
+    """The paper's heuristic baselines: no label at all, and one at random of `candidates` (MER2024 §4.3)."""
+    drawn = tuple(_random_labels(clips, candidates, seed + more) for more in range(RANDOM_SEEDS))
     return [System("empty", ({clip: OpenLabels(clip, ()) for clip in clips},)), System("random", drawn)]
 
 

@@ -66,22 +66,22 @@ def cut(label: str) -> list[str]:
     return [part for part in map(str.strip, re.split(r"""['",]""", label.lower())) if part]
 
 
-def read_wheels(path: Path, year: str) -> Wheels:
-    """Read the wheels of `year` from the organisers' tables: a folder of spreadsheets (2025) or `.npz` (2026).
+def read_wheels(path: Path, levels: Sequence[str]) -> Wheels:
+    """Read the wheels on `levels` from the organisers' tables: a folder of spreadsheets (2025) or an `.npz` (2026).
 
     The folder holds `format`, `synonym` and `wheel1` to `wheel5`, each as `.csv` or `.xlsx`. Both years' tables can be
-    scored by both years' rules.
+    scored by both years' rules (LEVELS_OF).
 
     Raises InputError for what is absent, incomplete or of another form.
     """
     if path.is_dir():
-        return Wheels(_from_folder(path), LEVELS_OF[year])
+        return Wheels(_from_folder(path), levels)
     if not path.is_file():
         raise InputError(
             f"There are no wheels {path}. Give the organisers' folder emotion_wheel (format.csv, synonym.xlsx, "
             "wheel1.xlsx to wheel5.xlsx) or their wheel_mapping.npz."
         )
-    return Wheels(_from_archive(path), LEVELS_OF[year])
+    return Wheels(_from_archive(path), levels)
 
 
 def _from_archive(path: Path) -> Tables:

@@ -9,7 +9,7 @@ from typing import Any
 from mertools.ov.scoring import Coverage, SystemScores
 from mertools.report.reference import parse_score, read_table
 from mertools.run_record import score_rows, versions
-from mertools.set_metrics import SetMeasure
+from mertools.set_metrics import HIT_LEVEL, SetMeasure
 
 HEADINGS = {
     "avg": "Avg",
@@ -22,6 +22,10 @@ HEADINGS = {
 }
 PAPERS_TABLE = "mer2024-table6"
 PAPERS_COLUMNS = {"avg": "avg", "accuracy": "accuracy_s", "recall": "recall_s"}
+HITS_NOTE = (
+    "Hit rate: clips whose label is among the predicted ones. M-score: a hit counts one over the number of the corpus' "
+    "classes that are predicted."
+)
 WITH_TABLES = ("lexicon", "wheel")
 """Groupings that know some labels and others not."""
 UNKNOWN_SHOWN = 5
@@ -66,6 +70,8 @@ def notes(sheet: ScoreSheet) -> Iterator[str]:
     if sheet.notice:
         yield sheet.notice
     yield f"Per cent, with 95 % bootstrap intervals over clips. Labels are the same by {sheet.grouping}: {sheet.rule}."
+    if sheet.measure is HIT_LEVEL:
+        yield HITS_NOTE
     if sheet.unlabelled:
         yield f"Not scored, since they have no true label: {sheet.unlabelled} clips."
     if sheet.shows_coverage:
