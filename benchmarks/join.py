@@ -108,7 +108,7 @@ def read(folder: Path) -> Iterator[Known]:
         clues[clue.name] = ClipClues((*clues.get(clue.name, ClipClues()).clues, clue))
     descriptions = (done.row for done in describe_offline(clips, clues))
     labels = {done.row.name: done.row.labels for done in labels_offline(descriptions)}
-    _, random = baselines([clip.name for clip in clips], "en", 0)
+    _, random = baselines([clip.name for clip in clips], MER2024.names, 0)
     for clip in clips:
         drawn = tuple(run[clip.name].labels for run in random.runs)
         yield Known(clip, labels[clip.name], evidence[clip.name], drawn)
