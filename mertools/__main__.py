@@ -35,6 +35,7 @@ VERBS = {
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
     "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
     "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
+    "ov probe": ("mertools.commands.ov_probe", "does a language model perceive pictures, videos, sounds? Ask it"),
     "ov run": ("mertools.commands.ov_run", "clips -> clues, descriptions and open-vocabulary labels, all in one"),
     "ov clues": ("mertools.commands.ov_clues", "what a multimodal model notices of each clip"),
     "ov import": ("mertools.commands.ov_import", "what others' models said of clips, as clues"),
