@@ -371,9 +371,8 @@ def test_options_that_make_no_sense(corpus: Path, tmp_path: Path, capsys: pytest
         (["--offline", "--from", "audio"], "--offline asks no language model: leave out --from"),
         (["--offline", "--audio-model", "a"], "leave out --audio-model"),
         (["--disambiguator", "a", "b"], "several models for one step are a grid: add --grid"),
-        (["--predictions", "p.csv"], "do nothing without --join"),
-        (["--join", "union", "--language", "zh"], "--join union adds English labels"),
-        (["--join", "prompt", "--offline"], "take union or filter"),
+        (["--join", "none", "--predictions", "p.csv"], "--join none does nothing with --predictions"),
+        (["--join", "prompt", "--offline"], "take union, filter or both"),
     ):
         with pytest.raises(SystemExit, match="2"):
             ov_run.main([*options(corpus), *words])
