@@ -49,7 +49,7 @@ NOTHING = {
 PROSE = re.compile(
     r"\b(?:i|we|you|he|she|it|they|his|her|their|this|that|these|those|is|are|was|were|be|been|being|am|has|have|had|do"
     r"|does|did|can|cannot|could|may|might|must|shall|should|will|would|not|the|person|individual|speaker|characters?"
-    r"|because|since|based|on|from|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?"
+    r"|because|since|based|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?"
     r"|expressions?|movements?|gestures?|posture|voice|tone|environment|acoustic|subtitles?|face|eyes|brows|mouth)\b"
 )
 """English words that no label without brackets holds: those of sentences, and what clues are listed under."""
