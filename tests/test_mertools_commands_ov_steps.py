@@ -127,7 +127,7 @@ def perceiving(request: Mapping) -> str:
         return f"{request['model']} perceives {media['image_url']} images, {media['input_audio']} sounds."
     if "Translate" in content:
         return "He is fine, in English."
-    if "请用中文写一段话" in content:
+    if "请用中文写一段" in content:
         return f"他很好，{request['model']}。"
     return "['fine']" if content.endswith("Output:") else f"Described by {request['model']}, seed {request['seed']}."
 
