@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
@@ -163,7 +163,7 @@ def _judge(options: argparse.Namespace) -> Iterator[Judge]:
 
     # Apart from the runs' exchanges, which say who made their labels: a judge may be closed.
     folder = (options.truth or options.data).parent / "grouping"
-    with open_chat(options, folder) as chat:
+    with open_chat(options, folder / CACHE_NAME) as chat:
 
         def ask(truth: Truth, predicted: Mapping[str, OpenLabels], run: int) -> Grouping:
             return ask_groups(chat, truth, {name: row.labels for name, row in predicted.items()}, run)
