@@ -1,0 +1,242 @@
+"""`mertools ov judge`: a language model says how far descriptions agree with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mertools import run_record
+from mertools.commands.command_line import make_parser, positive
+from mertools.commands.display import clip_progress, print_table
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
+from mertools.errors import InputError
+
+if TYPE_CHECKING:
+    from mertools.ov.chat import Chat
+    from mertools.ov.entrants import Entrant
+    from mertools.ov.judgements import JudgedSystem, Judgement
+    from mertools.ov.oracle import Oracle
+    from mertools.ov.true_texts import TrueTexts
+
+REASONS_SHOWN = 20
+PAGE = "curves.html"
+NO_FIRST_EPOCH = "{series} has no epoch 0: what training added cannot be seen."
+
+DESCRIPTION = """\
+Let a language model judge descriptions, by EMER's prompts: how far their clues and their emotions overlap with the
+truth's (0 to 10 each), and which of audio, visual and content they draw on. The truth is judged against itself too, and
+ought to get 10. judgement.json says who judged, how and when, and holds every number; scores.csv has the numbers as
+`mertools ov rate import --metrics` reads them. With --checkpoints, curves.html shows the scores epoch by epoch."""
+
+EXAMPLES = """\
+  mertools ov judge --truth truth.jsonl --predicted Valley=valley.jsonl mine=descriptions.jsonl --paper
+  mertools ov judge --truth manifest.csv --predicted mine=descriptions.jsonl --runs 2 --model Qwen/Qwen3-8B
+  mertools ov judge --truth truth.jsonl --checkpoints gt-eng=predictions/gt-eng --oracle --out judged"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, load, ask, write, tell; returns the exit status."""
+    options = make_judge_parser().parse_args(arguments)
+
+    from mertools.ov.judgement_files import write_automatic_scores, write_judgement
+    from mertools.ov.judgements import Judgement
+    from mertools.ov.true_texts import read_true_texts
+
+    true = read_true_texts(options.truth)
+    clips = tuple(true.truth.texts)
+    entrants, checkpoints = _read_entrants(options, true)
+    started = run_record.now()
+    with open_chat(options, options.out / CACHE_NAME) as chat:
+        judge = dict(chat.source)
+        judged = _judge(chat, true, [*entrants, *checkpoints], options.runs)
+    oracles = list(_oracles(entrants, checkpoints, judged, clips)) if options.oracle else []
+    *systems, truth = judged.values()
+    words = sys.argv[1:] if arguments is None else arguments
+    judgement = Judgement(
+        judge,
+        started,
+        {
+            "file": str(options.truth),
+            "fingerprint": run_record.fingerprint(dict(true.truth.texts)),
+            "without": true.without,
+            "notice": true.notice,
+        },
+        clips,
+        (*systems, *(oracle.system for oracle in oracles), truth),
+        options.seed,
+        {
+            "command": run_record.command_line("mertools", ["ov", "judge", *words]),
+            "versions": run_record.versions("openai"),
+        },
+    )
+    write_judgement(options.out / "judgement.json", judgement)
+    write_automatic_scores(options.out / "scores.csv", judgement)
+    _write_oracles(options.out, oracles, judge)
+    tell([judgement], paper=options.paper)
+    _tell_unjudged(judgement)
+    further = [NO_FIRST_EPOCH.format(series=name) for name in _without_first_epoch(checkpoints)]
+    sys.stdout.writelines(f"{note}\n" for note in further)
+    if checkpoints:
+        _write_page(options.out / PAGE, judgement, further)
+    sys.stdout.write(f"\n{options.out}\n")
+    return 0
+
+
+def make_judge_parser() -> argparse.ArgumentParser:
+    """The options of `mertools ov judge`."""
+    parser = make_parser("mertools ov judge", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="true descriptions (descriptions.jsonl, or a manifest's column description) or true labels, which have no "
+        "clues (name,openset, or a manifest's open_labels)",
+    )
+    parser.add_argument(
+        "--predicted", nargs="+", type=_named_path, default=[], metavar="NAME=JSONL", help="systems' descriptions"
+    )
+    parser.add_argument(
+        "--checkpoints",
+        nargs="+",
+        type=_named_path,
+        default=[],
+        metavar="NAME=DIR",
+        help="trainings, with descriptions.jsonl in the folders epoch-0, epoch-1 and so on",
+    )
+    parser.add_argument("--runs", type=positive, default=1, metavar="N", help="judge so often: mean and deviation")
+    parser.add_argument(
+        "--oracle",
+        action="store_true",
+        help="also the description of each clip that agrees best with the truth, by clues and by labels, over "
+        "--predicted and over --checkpoints: what a choice could reach that sees the truth",
+    )
+    parser.add_argument("--allow-missing", action="store_true", help="clips that a file lacks count as failed")
+    parser.add_argument("--paper", action="store_true", help="EMER's Table 1 below your rows")
+    parser.add_argument("--out", type=Path, default=Path("judgement"), metavar="DIR", help="where everything goes")
+    add_language_model_options(parser)
+    return parser
+
+
+def tell(judgements: Sequence[Judgement], *, paper: bool) -> None:
+    """Print judgements as tables with their notes."""
+    from mertools.report.judgement_table import completeness_table, notes, overlap_table
+
+    print_table(*overlap_table(judgements, paper=paper))
+    sys.stdout.write("\n")
+    print_table(*completeness_table(judgements))
+    sys.stdout.write("\n")
+    sys.stdout.writelines(f"{note}\n" for note in notes(judgements, paper=paper))
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name.strip() or not path:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a name and a path such as mine=descriptions.jsonl")
+    return name.strip(), Path(path)
+
+
+def _read_entrants(options: argparse.Namespace, true: TrueTexts) -> tuple[list[Entrant], list[Entrant]]:
+    """The systems and the checkpoints that are judged, checked against the truth and each other."""
+    from mertools.ov.entrants import check_names, read_checkpoints, read_entrant
+    from mertools.ov.judging import TRUTH
+    from mertools.ov.language import check_one_language
+
+    if not options.predicted and not options.checkpoints:
+        raise InputError("Nothing to judge: name descriptions with --predicted NAME=JSONL or --checkpoints NAME=DIR.")
+    clips, lenient = true.truth.texts, options.allow_missing
+    entrants = [read_entrant(name, path, clips, allow_missing=lenient) for name, path in options.predicted]
+    checkpoints = [
+        one
+        for name, folder in options.checkpoints
+        for one in read_checkpoints(name, folder, clips, allow_missing=lenient)
+    ]
+    check_names([*entrants, *checkpoints])
+    if options.oracle and max(len(entrants), len(checkpoints)) < 2:
+        raise InputError("--oracle chooses among systems, or among checkpoints: give two of a kind at least.")
+    described = {one.name: one.texts.values() for one in [*entrants, *checkpoints]}
+    check_one_language(described | {TRUTH: clips.values()}, "a judge would compare texts of two languages")
+    return entrants, checkpoints
+
+
+def _judge(chat: Chat, true: TrueTexts, entrants: Sequence[Entrant], runs: int) -> dict[str, JudgedSystem]:
+    """The verdicts on all entrants, and last on the truth, by name."""
+    from mertools.ov.judgements import JudgedSystem
+    from mertools.ov.judging import TRUTH, judge, question_count
+
+    texts = {one.name: one.texts for one in entrants}
+    with clip_progress("judging", unit="answers") as progress:
+        told = _counter(progress, runs * question_count(true.truth, texts))
+        found = [judge(chat, true.truth, texts, run, told) for run in range(runs)]
+    systems = {
+        one.name: JudgedSystem(
+            one.name, tuple(run[one.name] for run in found), str(one.file), one.failed, one.series, one.epoch
+        )
+        for one in entrants
+    }
+    return {**systems, TRUTH: JudgedSystem(TRUTH, tuple(run[TRUTH] for run in found))}
+
+
+def _counter(progress: Callable[[int, int, int], None], total: int) -> Callable[[bool], None]:
+    done = failed = 0
+
+    def told(has_failed: bool) -> None:
+        nonlocal done, failed
+        done, failed = done + 1, failed + has_failed
+        progress(done, total, failed)
+
+    return told
+
+
+def _oracles(
+    entrants: Sequence[Entrant], checkpoints: Sequence[Entrant], judged: dict[str, JudgedSystem], clips: Sequence[str]
+) -> Iterator[Oracle]:
+    """The oracles over systems, "Baseline" in the paper, and over checkpoints, each by every overlap that was asked."""
+    from mertools.ov.oracle import CHOOSERS, Candidate, make_oracle
+
+    for kind, among in (("Baseline", entrants), ("Checkpoints", checkpoints)):
+        candidates = [Candidate(judged[one.name], one.descriptions) for one in among]
+        for metric in CHOOSERS:
+            if len(candidates) > 1 and any(metric in run.values for run in candidates[0].system.runs):
+                yield make_oracle(kind, metric, candidates, clips)
+
+
+def _write_oracles(out: Path, oracles: Sequence[Oracle], judge: dict[str, object]) -> None:
+    from mertools.ov.descriptions import write_descriptions
+    from mertools.ov.oracle import oracle_descriptions
+
+    for oracle in oracles:
+        write_descriptions(out / oracle.folder / "descriptions.jsonl", oracle_descriptions(oracle, judge))
+
+
+def _tell_unjudged(judgement: Judgement) -> None:
+    """Why there is no number where there is none."""
+    failures = [
+        [system.name, clip, metric, reason]
+        for system in judgement.systems
+        if not system.chosen_by
+        for run in system.runs
+        for metric, reasons in run.unjudged.items()
+        for clip, reason in reasons.items()
+    ]
+    if failures:
+        sys.stdout.write("\n")
+        print_table(("system", "clip", "metric", "reason"), failures[:REASONS_SHOWN])
+    if len(failures) > REASONS_SHOWN:
+        sys.stdout.write(f"and {len(failures) - REASONS_SHOWN} more: their reasons stand in judgement.json\n")
+
+
+def _without_first_epoch(checkpoints: Sequence[Entrant]) -> list[str]:
+    first = {one.series for one in checkpoints if one.epoch == 0}
+    return [name for name in dict.fromkeys(one.series for one in checkpoints) if name not in first]
+
+
+def _write_page(path: Path, judgement: Judgement, further: Sequence[str]) -> None:
+    from mertools.report.curves_page import write_curves_page
+    from mertools.report.judgement_table import notes
+
+    write_curves_page(path, judgement, [*notes([judgement]), *further])
+    sys.stdout.write(f"Page: {path}\n")
