@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import open_browser
 from scripted_server import Reply, ScriptedServer, prompt_of
 
 from mertools.__main__ import dispatch
@@ -287,6 +288,28 @@ def test_checkpoints_are_curves(files: Path, capsys: pytest.CaptureFixture[str])
     (files / "mine/epoch-0/descriptions.jsonl").unlink()
     judged(files, "--checkpoints", f"mine={files / 'mine'}")
     assert "mine has no epoch 0: what training added cannot be seen." in capsys.readouterr().out
+
+
+@pytest.mark.page
+def test_the_curves_can_be_looked_at(files: Path) -> None:
+    for name in ("mine", "<b>other</b>"):
+        for epoch, texts in enumerate(SYSTEMS.values()):
+            write(files / f"{len(name)}/epoch-{epoch}/descriptions.jsonl", texts)
+    series = [f"{name}={files / str(len(name))}" for name in ("mine", "<b>other</b>")]
+    judged(files, "--checkpoints", *series)
+    with open_browser() as page:
+        for width in (1280, 390):
+            page.open(files / "out/curves.html", width=width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("[...document.querySelectorAll('.legendtext')].map(e => e.textContent)") == [
+            "mine",
+            "<b>other</b>",
+        ]
+        shown = "document.querySelector('[data-panel]:not([hidden]) caption').textContent"
+        assert page.evaluate(shown) == "Clue overlap (score, 0 to 10) with its 95 % interval."
+        page.click("[data-chooser] label:last-child")
+        assert page.evaluate(shown) == "Modalities (mean number, 0 to 3) with its 95 % interval."
+        assert page.problems == [] and all(url.startswith(("file:", "data:")) for url in page.requests)
 
 
 def test_a_server_that_breaks_leaves_no_judgement(files: Path) -> None:

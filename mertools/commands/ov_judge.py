@@ -236,7 +236,6 @@ def _without_first_epoch(checkpoints: Sequence[Entrant]) -> list[str]:
 
 def _write_page(path: Path, judgement: Judgement, further: Sequence[str]) -> None:
     from mertools.report.curves_page import write_curves_page
-    from mertools.report.judgement_table import notes
 
-    write_curves_page(path, judgement, [*notes([judgement]), *further])
+    write_curves_page(path, judgement, further)
     sys.stdout.write(f"Page: {path}\n")

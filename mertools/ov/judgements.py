@@ -75,6 +75,11 @@ class JudgedScore:
     n: int
 
 
+def truth_of(judgement: Judgement) -> JudgedSystem:
+    """The truth among a judgement's systems."""
+    return next(system for system in judgement.systems if system.name == TRUTH)
+
+
 def score(system: JudgedSystem, metric: str, seed: int) -> JudgedScore | None:
     """The score of a system; None where the metric was not asked about, or no run has a number."""
     runs = [

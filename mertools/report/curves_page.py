@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mertools.ov.judgements import JudgedScore, JudgedSystem, Judgement, score, told
-from mertools.ov.judging import COUNT, METRICS, TRUTH
+from mertools.ov.judgements import JudgedScore, JudgedSystem, Judgement, score, told, truth_of
+from mertools.ov.judging import COUNT, METRICS
 from mertools.report.figures import checkpoint_figure
-from mertools.report.judgement_table import OVERLAPS
+from mertools.report.judgement_table import OVERLAPS, notes
 from mertools.report.rendering import write_page
 
 HEADINGS = {**OVERLAPS, **{modality: f"Covers {modality}" for modality in METRICS[2:-1]}, COUNT: "Modalities"}
@@ -19,10 +19,10 @@ UNITS = {**dict.fromkeys(OVERLAPS, "score, 0 to 10"), COUNT: "mean number, 0 to 
 SHARE = "clips, %"
 
 
-def write_curves_page(path: Path, judgement: Judgement, notes: Sequence[str]) -> Path:
+def write_curves_page(path: Path, judgement: Judgement, further: Sequence[str]) -> Path:
     """Write the page of the checkpoints in `judgement` to `path` and return it.
 
-    `notes` say what its reader must know.
+    `further` are notes on the checkpoints, beside those on the judgement.
     """
     figures: list[dict[str, Any]] = []
 
@@ -36,15 +36,14 @@ def write_curves_page(path: Path, judgement: Judgement, notes: Sequence[str]) ->
         "curves.html.j2",
         figures,
         result=judgement.made,
-        title="Checkpoints before a judge",
+        title="Checkpoints, epoch by epoch",
         judge=told(judgement.judge),
         date=judgement.date,
         asked=datetime.fromisoformat(judgement.date),
         truth=judgement.truth,
         clips_judged=len(judgement.clips),
-        series=list(dict.fromkeys(system.series for system in checkpoints)),
         parts=list(_parts(judgement, checkpoints, place)),
-        notes=notes,
+        notes=[*notes([replace(judgement, systems=(*checkpoints, truth_of(judgement)))]), *further],
     )
 
 
@@ -52,7 +51,6 @@ def _parts(
     judgement: Judgement, checkpoints: Sequence[JudgedSystem], place: Callable[[dict[str, Any]], int]
 ) -> Iterator[dict[str, Any]]:
     """Each metric that was asked about: its figure, and its table with a row an epoch and a column a training."""
-    truth = next(system for system in judgement.systems if system.name == TRUTH)
     for metric, heading in HEADINGS.items():
         curves: dict[str, list[tuple[int, JudgedScore]]] = {}
         for system in checkpoints:
@@ -60,7 +58,7 @@ def _parts(
                 curves.setdefault(system.series, []).append((system.epoch, found))
         if not curves:
             continue
-        limit = _shown(truth, metric, judgement.seed)
+        limit = _shown(truth_of(judgement), metric, judgement.seed)
         unit = UNITS.get(metric, SHARE)
         yield {
             "heading": heading,

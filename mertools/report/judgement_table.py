@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mertools.ov.judge_answers import HIGHEST
-from mertools.ov.judgements import JudgedScore, JudgedSystem, Judgement, score, told
+from mertools.ov.judgements import JudgedScore, JudgedSystem, Judgement, score, told, truth_of
 from mertools.ov.judging import CLUES, COMPLETENESS, COUNT, LABELS, TRUTH
 from mertools.report.reference import parse_score, read_table
 
@@ -38,8 +38,8 @@ def notes(judgements: Sequence[Judgement], *, paper: bool = False) -> Iterator[s
         if one.truth["without"]:
             yield f"Not judged, since nothing is true of them there: {_clips(one.truth['without'])}."
     yield (
-        "Overlaps from 0 to 10; audio, visual, content: per cent of clips whose description draws on it; modalities: on "
-        "how many of the three, on average. In brackets 95 % bootstrap intervals over clips."
+        "Overlaps from 0 to 10; audio, visual, content: per cent of clips whose description draws on it; modalities: "
+        "on how many of the three, on average. In brackets 95 % bootstrap intervals over clips."
     )
     systems = [system for one in judgements for system in one.systems]
     if any(len(system.runs) > 1 for system in systems):
@@ -101,7 +101,7 @@ def _unjudged(system: JudgedSystem) -> str:
 def _on_truth(judgements: Sequence[Judgement]) -> Iterator[str]:
     """What each judge gives the truth against itself, where that is not what it ought to be."""
     for judgement in judgements:
-        truth = next(system for system in judgement.systems if system.name == TRUTH)
+        truth = truth_of(judgement)
         for metric, heading in OVERLAPS.items():
             given = truth.means(metric)
             below = [value for value in given.values() if value < HIGHEST - ROUNDING]
