@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
 from mertools.ov.descriptions import read_descriptions
 from mertools.ov.judging import Truth
 from mertools.ov.labels import OPENSET, read_labels
+from mertools.run_record import fingerprint
 
 DESCRIPTION_COLUMN = "description"
 """The manifest's column of true descriptions."""
@@ -18,11 +20,21 @@ DESCRIPTION_COLUMN = "description"
 
 @dataclass(frozen=True)
 class TrueTexts:
-    """The truth of a file. `without` counts its clips that have none; `notice` is what a corpus says of itself."""
+    """The truth of `file`. `without` counts its clips that have none; `notice` is what a corpus says of itself."""
 
+    file: Path
     truth: Truth
     without: int
     notice: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a judgement says of its truth; the fingerprint tells one truth from another."""
+        return {
+            "file": str(self.file),
+            "fingerprint": fingerprint(dict(self.truth.texts)),
+            "without": self.without,
+            "notice": self.notice,
+        }
 
 
 def read_true_texts(path: Path) -> TrueTexts:
@@ -44,7 +56,7 @@ def read_true_texts(path: Path) -> TrueTexts:
     said = {clip: text.strip() for clip, text in texts.items() if text.strip()}
     if not said:
         raise InputError(f"{path}: no clip has a true description or open labels; there is nothing to judge by.")
-    return TrueTexts(Truth(said, are_labels), len(texts) - len(said), notice)
+    return TrueTexts(path, Truth(said, are_labels), len(texts) - len(said), notice)
 
 
 def _header(path: Path) -> list[str]:
