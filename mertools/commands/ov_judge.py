@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     write_judgement(options.out / "judgement.json", judgement)
     write_automatic_scores(options.out / "scores.csv", judgement)
-    _write_oracles(options.out, oracles, judge)
+    _write_oracles(options.out, oracles, {**judge, "date": started})
     tell([judgement], paper=options.paper)
     _tell_unjudged(judgement)
     further = [NO_FIRST_EPOCH.format(series=name) for name in _without_first_epoch(checkpoints)]
@@ -130,17 +130,16 @@ def _write_oracles(out: Path, oracles: Sequence[Oracle], judge: dict[str, object
 
 def _tell_unjudged(judgement: Judgement) -> None:
     """Why there is no number where there is none."""
-    failures = [
-        [system.name, clip, metric, reason]
-        for system in judgement.systems
-        if not system.chosen_by
-        for run in system.runs
-        for metric, reasons in run.unjudged.items()
-        for clip, reason in reasons.items()
-    ]
+    metrics: dict[tuple[str, str, str], dict[str, None]] = {}
+    for system in judgement.systems:
+        for run in system.runs if not system.chosen_by else ():
+            for metric, reasons in run.unjudged.items():
+                for clip, reason in reasons.items():
+                    metrics.setdefault((system.name, clip, reason), {})[metric] = None
+    failures = [(name, clip, ", ".join(found), reason) for (name, clip, reason), found in metrics.items()]
     if failures:
         sys.stdout.write("\n")
-        print_table(("system", "clip", "metric", "reason"), failures[:REASONS_SHOWN])
+        print_table(("system", "clip", "without", "reason"), failures[:REASONS_SHOWN])
     if len(failures) > REASONS_SHOWN:
         sys.stdout.write(f"and {len(failures) - REASONS_SHOWN} more: their reasons stand in judgement.json\n")
 

@@ -66,7 +66,10 @@ def make_oracle(kind: str, metric: str, candidates: Sequence[Candidate], clips: 
 
 
 def oracle_descriptions(oracle: Oracle, judge: Mapping[str, Any]) -> Iterator[Description]:
-    """The chosen descriptions; their source says that an oracle chose them, by what, by whose judgement, and whose."""
+    """The chosen descriptions; their source says that an oracle chose them, by what, and whose they are.
+
+    `judge` is what that source says of the judge.
+    """
     system = oracle.system
     origin = {"oracle": system.name, "chosen_by": system.chosen_by, "sees_the_truth": True, "judge": dict(judge)}
     for clip, candidate in oracle.chosen.items():
