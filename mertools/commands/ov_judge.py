@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     write_judgement(options.out / "judgement.json", judgement)
     write_automatic_scores(options.out / "scores.csv", judgement)
-    _write_oracles(options.out, oracles, {**judge, "date": started})
     tell([judgement], paper=options.paper)
     _tell_unjudged(judgement)
+    _write_oracles(options.out, oracles, {**judge, "date": started})
     further = [NO_FIRST_EPOCH.format(series=name) for name in _without_first_epoch(checkpoints)]
     sys.stdout.writelines(f"{note}\n" for note in further)
     if checkpoints:
@@ -125,7 +125,9 @@ def _write_oracles(out: Path, oracles: Sequence[Oracle], judge: dict[str, object
     from mertools.ov.oracle import oracle_descriptions
 
     for oracle in oracles:
-        write_descriptions(out / oracle.folder / "descriptions.jsonl", oracle_descriptions(oracle, judge))
+        path = out / oracle.folder / "descriptions.jsonl"
+        write_descriptions(path, oracle_descriptions(oracle, judge))
+        sys.stdout.write(f"{oracle.system.name}: {path}\n")
 
 
 def _tell_unjudged(judgement: Judgement) -> None:
