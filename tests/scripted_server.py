@@ -53,9 +53,11 @@ def prompt_of(request: Mapping[str, Any]) -> str:
 class ScriptedServer:
     """Serves while it is entered. `requests` are the chat completions asked for, as JSON, oldest first; `headers` the
     headers that came with them, `listings` how often the models were asked for, `most_at_once` how many requests were
-    under way together."""
+    under way together. `listing` answers for the models in their place."""
 
-    def __init__(self, script: Script, models: tuple[str, ...] = ("scripted",), keep: bool = True) -> None:
+    def __init__(
+        self, script: Script, models: tuple[str, ...] = ("scripted",), listing: Reply | None = None, keep: bool = True
+    ) -> None:
         self.requests: list[Mapping[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.listings = 0
@@ -63,6 +65,7 @@ class ScriptedServer:
         self.url = ""
         self._script = script
         self._models = models
+        self._listing = listing
         self._keep = keep
         self._at_once = 0
         self._connections: set[asyncio.Task] = set()
@@ -122,6 +125,8 @@ class ScriptedServer:
         content = await reader.readexactly(int(headers.get("content-length", 0)))
         if (method, path) == ("GET", "/v1/models"):
             self.listings += 1
+            if self._listing is not None:
+                return await _write(writer, self._listing, _error(self._listing))
             data = [{"id": name, "object": "model"} for name in self._models]
             return await _write(writer, Reply(body=json.dumps({"object": "list", "data": data}).encode()), b"")
         if (method, path) != ("POST", "/v1/chat/completions"):

@@ -96,6 +96,24 @@ def test_a_model_that_the_server_does_not_name(tmp_path: Path) -> None:
         assert ask(tmp_path, "--server", server.url, "--model", str(tmp_path))[0].value == str(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(503, "cannot say yet which models it has (status 503: Loading"), (401, "OPENAI_API_KEY")]
+)
+def test_a_server_that_does_not_list_its_models_now(tmp_path: Path, status: int, message: str) -> None:
+    with (
+        ScriptedServer(lambda request: "fine", listing=Reply("Loading model", status)) as server,
+        pytest.raises(InputError) as caught,
+    ):
+        ask(tmp_path, "--server", server.url, "--model", "scripted")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_server_without_a_list_of_models(tmp_path: Path, status: int) -> None:
+    with ScriptedServer(lambda request: "fine", listing=Reply("no such path", status)) as server:
+        assert ask(tmp_path, "--server", server.url, "--model", "mine")[0].value == "fine"
+
+
 def test_no_server_says_how_to_start_one(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -109,6 +127,8 @@ def test_no_server_says_how_to_start_one(tmp_path: Path) -> None:
     [
         (["--server", "127.0.0.1:8080"], "is not the address of a server"),
         (["--server", "ftp://models/v1"], "Wanted one such as http://127.0.0.1:8080/v1"),
+        (["--server", "http://[::1/v1"], "is not the address of a server"),
+        (["--server", "http://localhost:99999/v1"], "is not the address of a server"),
         (["--replay"], "There is no cache"),
         (["--replay", "--retry-failed"], "Give one of them"),
     ],

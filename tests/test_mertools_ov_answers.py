@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ LISTS = {
     "Based on the clues [1] [2], the list is: ['happy', 'sad']. He smiles, but his voice trembles.": ("happy", "sad"),
     "['happy'] because he smiles. So: ['happy']": ("happy",),
     "<think>Could it be [sad]? Or [angry]?</think>['happy']": ("happy",),
+    "So [sad]? Or [angry]?</think>['happy']": ("happy",),
     "1. Happy\n2. Sad\n": ("happy", "sad"),
     "The emotional states are:\n1) **Happy**: he smiles, and the voice is bright\n2) Sad (slightly)": ("happy", "sad"),
     "- happy\n- self-conscious\n* moved to tears": ("happy", "self-conscious", "moved to tears"),
@@ -37,7 +39,13 @@ LISTS = {
     "**Happy**, *sad*": ("happy", "sad"),
     "happy": ("happy",),
     "happy\nsad": ("happy", "sad"),
+    "on edge, at ease": ("on edge", "at ease"),
     "Emotions:\nhappy, sad": ("happy", "sad"),
+    "['happy' 'sad']": ("happy", "sad"),
+    "Based on the clues, the emotional states of the main characters are: Happy, Sad, and Angry.": (
+        *("happy", "sad", "angry"),
+    ),
+    "根据线索，人物的情感状态是：高兴、感激。": ("高兴", "感激"),
     "[]": (),
     "The list is empty: []": (),
     '{"labels": []}': (),
@@ -76,6 +84,9 @@ def test_lists(text: str) -> None:
         "['he smiles the whole time and speaks with a bright voice']",
         "<think>It could be",
         "- He frowns\n- The voice is loud",
+        "- Facial expression: a smile\n- Tone: bright",
+        "1. 表情：微笑\n2. 语气：轻快",
+        "['happy' 'sad', 'angry']",
         "[1]",
         "happy sad angry tired bored",
         "这个人物说话的时候一直在微笑显得非常开心",
@@ -168,7 +179,17 @@ def test_any_groups(groups: list[list[str]]) -> None:
     assert sorted(label for group in found for label in group) == sorted({label for group in groups for label in group})
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["<think>", "['", "[]", "['happy'] ", "'a' ", "- happy\n", "emotion ", "{", "情感，"])
+def test_long_nonsense_takes_no_time(part: str) -> None:
+    for read in (read_label_list, read_groups):
+        with suppress(Unreadable):
+            read(part * 20_000)
+
+
 def test_prose() -> None:
     assert read_text(" <think>hm</think> He smiles. ") == "He smiles."
     with pytest.raises(Unreadable, match="empty"):
         read_text("<think>hm</think>")
+    with pytest.raises(Unreadable, match="declines"):
+        read_text("<think>hm</think>I'm sorry, but I can't help with that.")

@@ -171,6 +171,22 @@ def test_retry_failed_asks_the_failed_ones_anew(cache: Path) -> None:
         assert sum(one.status == "failed" for one in exchanges) == 2, "what failed before stays for an audit"
 
 
+def test_a_busy_server_is_left_alone_as_long_as_it_asks(cache: Path) -> None:
+    arrivals = []
+
+    def script(request: Mapping[str, Any]) -> Reply:
+        arrivals.append(time.monotonic())
+        return Reply(GOOD) if len(arrivals) == 2 else Reply("slow down", 429, headers={"Retry-After": "1"})
+
+    with (
+        ScriptedServer(script) as server,
+        Exchanges(cache) as exchanges,
+        Client(Server(server.url), Parameters("m"), exchanges, retries=Retries(first_wait_seconds=0)) as client,
+    ):
+        (answer,) = client.answers([question("a")])
+    assert answer.requests == 2 and arrivals[1] - arrivals[0] >= 1
+
+
 def test_an_unreadable_answer_is_sent_back_with_what_is_wrong(cache: Path) -> None:
     with ScriptedServer(lambda request: GOOD if len(request["messages"]) == 3 else "happy, I think") as server:
         (answer,) = ask(server, cache, [question("a")])
@@ -467,6 +483,17 @@ def test_text_that_no_file_could_hold_is_kept(cache: Path) -> None:
         (answer,) = ask(server, cache, [question("a\ud83d")])
     assert answer.value == ("?",)
     assert ask(None, cache, [question("a\ud83d")])[0].value == ("?",)
+
+
+def test_media_without_a_key_are_our_fault(cache: Path) -> None:
+    with pytest.raises(ValueError, match="the question about a has media"):
+        ask(None, cache, [question("a", load=list)])
+
+
+def test_an_answer_that_nests_too_deep(cache: Path) -> None:
+    with ScriptedServer(lambda request: Reply(body=b"[" * 200_000)) as server:
+        (answer,) = ask(server, cache, [question("a")])
+    assert answer.reason.startswith("what came is no chat completion")
 
 
 def test_a_fault_in_reading_is_ours(cache: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from mertools.ov.descriptions import Description
 from mertools.ov.join import Evidence
 from mertools.ov.labels import OpenLabels
 from mertools.report.classifier import Classifier
-from mertools.report.clips_page import Choice, clauses, write_clips_page
+from mertools.report.clips_page import Choice, write_clips_page
 from mertools.report.explanations import ExplainingSystem, Explanation
 
 SCRIPT = "<script>document.title = 'taken'</script>"
@@ -90,11 +90,17 @@ def page(browser: Page) -> Page:
     return browser
 
 
-def write(folder: Path, clips: tuple[Clip, ...] = CLIPS, media: bool = False, count: int = 48) -> Path:
-    """The page of the systems above."""
+def write(
+    folder: Path,
+    clips: Sequence[Clip] = CLIPS,
+    media: bool = False,
+    count: int = 48,
+    systems: Sequence[ExplainingSystem] = SYSTEMS,
+) -> Path:
+    """The page of `clips` and `systems`, by default those above."""
     path, choice = folder / "explained.html", Choice(count, 0, media)
-    corpus = Corpus(Path("manifest.csv"), clips, "Generated: a test.")
-    write_clips_page(path, corpus, SYSTEMS, CLASSIFIER, lexicon(), choice, MADE, lambda *_: None)
+    corpus = Corpus(Path("manifest.csv"), tuple(clips), "Generated: a test.")
+    write_clips_page(path, corpus, systems, CLASSIFIER, lexicon(), choice, MADE, lambda *_: None)
     return path
 
 
@@ -193,6 +199,21 @@ def test_the_numbers_behind_a_clue_are_at_hand(tmp_path: Path, page: Page) -> No
 
 
 @pytest.mark.page
+def test_what_systems_share_is_shown_once(tmp_path: Path, page: Page) -> None:
+    def system(name: str, description: str, *labels: str) -> ExplainingSystem:
+        clues = (Clue("anna 1", "audio", "The voice is loud."),)
+        said = Explanation(clues, Description("anna 1", "", description), OpenLabels("anna 1", labels))
+        return ExplainingSystem(name, {"anna 1": said})
+
+    systems = [system("alone", "She shouts.", "angry"), system("joined", "She shouts.", "angry", "sad")]
+    systems.append(system("other", "She sings.", "happy"))
+    page.open(write(tmp_path, CLIPS[:1], systems=systems))
+    assert shown(page, ".said") == ["She shouts.", "The same description as alone.", "She sings."]
+    same = "The same clues as alone."
+    assert shown(page, ".clues") == ["audio The voice is loud.", same, same]
+
+
+@pytest.mark.page
 def test_the_overview_counts_the_whole_corpus(tmp_path: Path, page: Page) -> None:
     page.open(write(tmp_path, count=2))
     assert shown(page, ".headlines div")[0] == "Clips 4 2 on this page"
@@ -230,7 +251,6 @@ def test_clips_are_gone_through_by_keys(tmp_path: Path, page: Page) -> None:
     assert page.evaluate(f"{top} < 200")
     # In the filter the same keys are letters.
     page.press("/")
-    page.type("j")
     page.press("j")
     assert page.evaluate("document.getElementById('find').value") == "j"
     assert current(page) == ""
@@ -262,15 +282,3 @@ def test_clips_are_found_by_label_name_speaker_and_mark(tmp_path: Path, page: Pa
 def test_a_page_without_media_is_small(tmp_path: Path) -> None:
     text = write(tmp_path).read_text(encoding="utf-8")
     assert len(text) < 60_000 and "<img" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("listed", [None, "loud", [1, None], {"clause": "loud"}])
-def test_a_source_may_list_no_clauses(listed: object) -> None:
-    assert clauses(Clue("a", "audio", "text", {"clauses": listed})) == []
-
-
-def test_numbers_that_are_none_are_left_out() -> None:
-    (row,) = clauses(
-        Clue("a", "audio", "text", {"clauses": [{"clause": "x", "value": float("nan"), "percentile": True}]})
-    )
-    assert row == {"clause": "x", "signal": "", "value": None, "percentile": None, "seconds": None}

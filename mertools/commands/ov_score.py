@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "mertools ov score",
         "Score open-vocabulary labels: set-level accuracy, recall and their mean, clip by clip and then averaged\n"
         "(MER2024, eq. 4 to 6), or the emotion-wheel score of MER2025 and MER2026. Beside each mean stands its 95 %\n"
-        "bootstrap interval; beside your systems stand no labels at all (empty) and random ones.",
+        "bootstrap interval; beside your systems stand no labels at all (empty) and random ones. What --grouping llm\n"
+        "asks a language model is kept in a folder 'grouping' beside the true labels.",
         EXAMPLES,
     )
     _add_options(parser)
@@ -175,7 +176,7 @@ def _judge(options: argparse.Namespace) -> Iterator[Judge]:
 
     # Apart from the runs' exchanges, which say who made their labels: a judge may be closed.
     folder = (options.truth or options.data).parent / "grouping"
-    with open_chat(options, folder) as chat:
+    with open_chat(options, folder / CACHE_NAME) as chat:
 
         def ask(truth: Truth, predicted: Mapping[str, OpenLabels], run: int) -> Grouping:
             return ask_groups(chat, truth, {name: row.labels for name, row in predicted.items()}, run)

@@ -14,10 +14,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from mertools.ov.chat import Unreadable
+from mertools.ov.refusals import is_refusal
+
+MOST_LABELS = 16
+MOST_WORDS, MOST_WORDS_WITHOUT_BRACKETS = 6, 4
+"""A label has no more words: `a mixture of joy and sorrow`. Without brackets nothing but its length tells a label from
+a remark."""
+
+MOST_LETTERS, MOST_CHINESE_LETTERS = 48, 10
 
 LABELS_SCHEMA = {
     "type": "object",
-    "properties": {"labels": {"type": "array", "items": {"type": "string"}}},
+    "properties": {
+        # A small model that is held to a schema without bounds repeats itself until its tokens are spent.
+        "labels": {"type": "array", "items": {"type": "string", "maxLength": MOST_LETTERS}, "maxItems": MOST_LABELS}
+    },
     "required": ["labels"],
     "additionalProperties": False,
 }
@@ -27,12 +38,6 @@ GROUPS_SCHEMA = {
     "required": ["groups"],
     "additionalProperties": False,
 }
-
-MOST_WORDS, MOST_WORDS_WITHOUT_BRACKETS = 6, 4
-"""A label has no more words: `a mixture of joy and sorrow`. Without brackets nothing but its length tells a label from
-a remark."""
-
-MOST_LETTERS, MOST_CHINESE_LETTERS = 48, 10
 
 NOTHING = {
     *("none", "n/a", "na", "null", "nil", "empty", "empty list", "an empty list", "none identified"),
@@ -44,15 +49,17 @@ NOTHING = {
 PROSE = re.compile(
     r"\b(?:i|we|you|he|she|it|they|his|her|their|this|that|these|those|is|are|was|were|be|been|being|am|has|have|had|do"
     r"|does|did|can|cannot|could|may|might|must|shall|should|will|would|not|the|person|individual|speaker|characters?"
-    r"|because|since|based|on|from|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?)\b"
+    r"|because|since|based|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?"
+    r"|expressions?|movements?|gestures?|posture|voice|tone|environment|acoustic|subtitles?|face|eyes|brows|mouth)\b"
 )
-"""English words that no label without brackets holds."""
+"""English words that no label without brackets holds: those of sentences, and what clues are listed under."""
 
-CHINESE_PROSE = re.compile("[他她我你它这那]|因为|所以|根据|线索|人物|可以|表现|感到|觉得|显得|说话")
+CHINESE_PROSE = re.compile(
+    "[他她我你它这那]|因为|所以|根据|线索|人物|可以|表现|感到|觉得|显得|说话|表情|动作|声音|语气|环境|字幕|眼神|眉"
+)
 
 SENTENCE_MARKS = re.compile(r"[,，、:：。?？]")
 
-THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)```", re.DOTALL)
 FLAT_LIST = re.compile(r"\[([^\[\]]*)\]")
 MARKER = re.compile(r"\s*(?:\(?\d+\s*[.)、．:]|（\d+）|[•·–]|[-*+](?=\s))\s*(?=\S)")
@@ -60,8 +67,8 @@ ITEM = re.compile(
     r"""\s*(?:"(?P<double>.*?)"|'(?P<single>.*?)'|(?P<bare>[^,，、;；]*?))\s*(?:[,，、;；]|\Z)""", re.DOTALL
 )
 HEAD = re.compile(
-    r"^(?:[\w\s'*]*\b(?:output|answer|labels?|emotions?|states?|categories|list|results?)\b[\w\s'*]{0,60}"
-    r"|[^:：]{0,12}(?:输出|答案|标签|情感|情绪|类别|状态)[^:：]{0,6})[:：]\s*",
+    r"^(?:[\w\s'*,-]*\b(?:output|answer|labels?|emotions?|states?|categories|list|results?)\b[\w\s'*]{0,60}"
+    r"|[^:：]{0,40}(?:输出|答案|标签|情感|情绪|类别|状态)[^:：]{0,6})[:：]\s*",
     re.IGNORECASE,
 )
 """What may stand before a list: `Output:`, `The emotional states are:`."""
@@ -69,14 +76,21 @@ HEAD = re.compile(
 AFTER_LABEL = re.compile(r"\s*(?:[:：(（—–]|\s-\s).*", re.DOTALL)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 
+BESIDE = re.compile(r"""(["'])\s+(["'])""")
+QUOTED = re.compile(r"""(["'])([^"']*)\1""")
+SPACED = re.compile(r"""\s*(?:(["'])[^"']*\1\s*)+""")
+"""Quoted items with nothing but space between them, as NumPy prints them."""
+
 STRAIGHT = str.maketrans("“”„「」『』［］【】‘’", '"""""""[][]\'\'')
 
 
 def read_text(text: str) -> str:
-    """An answer in prose, without what a model thought before it; raises Unreadable where nothing is left."""
+    """An answer in prose, without what a model thought before it; raises Unreadable for none, and for a refusal."""
     found = _without_thoughts(text).strip()
     if not found:
         raise Unreadable("the answer is empty")
+    if is_refusal(found):
+        raise Unreadable("the answer declines to answer")
     return found
 
 
@@ -114,7 +128,8 @@ def read_groups(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _without_thoughts(text: str) -> str:
-    text = THOUGHTS.sub("", text)
+    # Some models' templates open the thoughts in the prompt, so that their end alone stands in the answer.
+    text = text.rpartition("</think>")[2]
     if "<think>" in text:
         raise Unreadable("the answer ends before the model had finished thinking")
     return text
@@ -150,6 +165,9 @@ def _flat_lists(text: str) -> Iterator[str]:
 
 def _items(inner: str) -> list[str]:
     """The items of a list, from what stands between its brackets."""
+    if BESIDE.search(inner):
+        # Python would join the two into one word.
+        return [item for _, item in QUOTED.findall(inner)] if SPACED.fullmatch(inner) else [inner]
     for read in (json.loads, ast.literal_eval):
         with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
             items = read(f"[{inner}]")
@@ -260,6 +278,6 @@ def _normalised(items: Iterable[str], most_words: int = MOST_WORDS) -> tuple[str
         longest = MOST_CHINESE_LETTERS if CHINESE.search(label) else MOST_LETTERS
         if len(label) > longest or len(label.split()) > most_words:
             raise Unreadable(f"{label[:40]!r}… is too long for a label; give words for emotions alone")
-        if not any(letter.isalpha() for letter in label):
+        if BESIDE.search(label) or not any(letter.isalpha() for letter in label):
             raise Unreadable(f"{label!r} is no word; give words for emotions alone")
     return tuple(label for label in labels if label not in NOTHING)

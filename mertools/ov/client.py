@@ -20,7 +20,7 @@ from mertools.ov.exchanges import Exchange, Exchanges, exchange_key
 from mertools.ov.prompts import REPAIR
 from mertools.ov.refusals import is_refusal
 from mertools.ov.retries import Retries
-from mertools.ov.tries import Requests
+from mertools.ov.tries import Tries
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class Client:
         self._exchanges = exchanges
         self._retry_failed = retry_failed
         self._connection = None if server is None else Connection(server)
-        self._requests = Requests(self._connection, retries or Retries(), parameters.seed) if self._connection else None
+        self._tries = Tries(self._connection, retries or Retries(), parameters.seed) if self._connection else None
         self._room = asyncio.Semaphore(concurrency)
         self._pending = PENDING * concurrency
         self._under_way: dict[str, asyncio.Task[Exchange]] = {}
@@ -160,6 +160,8 @@ class Client:
         self, question: Question[T], run: int, turns: Sequence[str], after: int
     ) -> tuple[Exchange, int]:
         """An exchange and how many requests were sent for it now: none for one that is kept, or that another makes."""
+        if question.load is not None and not question.media_key:
+            raise ValueError(f"the question about {question.name} has media, and no key that tells them from others")
         key = exchange_key(self._parameters.as_dict(), question.schema, question.prompt, question.media_key, run, turns)
         if kept := self._exchanges.latest(key, after):
             return kept, 0
@@ -209,7 +211,7 @@ class Client:
         seed = randomness.seed_for(self._parameters.seed, "run", run) >> 32
         parameters = {**self._parameters.as_dict(), "seed": seed}
         messages = _messages(message_parts.sent(question.prompt, media), turns)
-        outcome = await self._requests.send(key, {**parameters, "messages": messages}, question.schema)
+        outcome = await self._tries.send(key, {**parameters, "messages": messages}, question.schema)
         messages = _messages(message_parts.kept(question.prompt, media), turns)
         kept = {**parameters, "messages": messages, "schema": question.schema, "run": run}
         exchange = Exchange(key, self._parameters.model, kept, outcome.requests, reason=outcome.reason)

@@ -31,6 +31,7 @@ SHORTEST_SECRET = 8
 TEMPORARY = (408, 409, 425, 429)
 """Statuses worth another try, beside those from 500."""
 
+BROKEN = 500
 NOT_IMPLEMENTED = 501
 
 SAID = 300
@@ -51,8 +52,7 @@ class Server:
     allow_upload: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(self.url):
             raise InputError(
                 f"{self.name!r} is not the address of a server. Wanted one such as http://127.0.0.1:8080/v1."
             )
@@ -151,10 +151,13 @@ class Connection:
             raise Temporary(f"no whole answer within {self.server.timeout_seconds:g} s") from None
         except openai.APIStatusError as error:
             raise self._refused(error, body["model"]) from None
-        except openai.APIConnectionError as error:
-            raise Temporary(f"the connection failed ({_cause(error)})", broken=True) from None
-        except _TooLong as error:
-            raise Rejected(str(error), 200) from None
+        except (openai.APIConnectionError, _TooLong) as error:
+            # Some versions of the SDK pass on what its HTTP client raises, others call it trouble with the connection.
+            cause = error.__cause__ or error
+            if isinstance(cause, _TooLong):
+                raise Rejected(str(cause), 200) from None
+            said = _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
+            raise Temporary(f"the connection failed ({said})", broken=True) from None
         return _reply(content)
 
     async def is_there(self) -> bool:
@@ -168,12 +171,21 @@ class Connection:
         return True
 
     async def models(self) -> list[str]:
-        """The models that the server names, empty where it names none. Raises InputError where no one answers."""
+        """The models that the server names, empty for a server without such a list or with a broken one.
+
+        Raises InputError where no one answers, or not yet.
+        """
         try:
             content = await self._models()
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403) or error.status_code < 400:
-                raise self._refused(error, "") from None
+            refused = self._refused(error, "")
+            if error.status_code != 404 and isinstance(refused, InputError):
+                raise refused from None
+            # 500 is a list that is broken for good, as that of `transformers serve` without a hub to look at.
+            if isinstance(refused, Temporary) and error.status_code != BROKEN:
+                raise InputError(
+                    f"{self.server.name} cannot say yet which models it has ({refused}). Try again in a while."
+                ) from None
             return []
         except (openai.OpenAIError, TimeoutError):
             raise self.unreachable() from None
@@ -213,6 +225,14 @@ class Connection:
         if status in TEMPORARY or (status >= 500 and status != NOT_IMPLEMENTED):
             return Temporary(f"status {status}: {said}", retry_after_seconds(error.response.headers.get("retry-after")))
         return Rejected(f"status {status}: {said}", status)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def served_models(server: Server) -> list[str]:
@@ -260,7 +280,7 @@ def _reply(content: bytes) -> Reply:
             _text(answer.get("model")),
             answer.get("usage") or {},
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         beginning = _folded(content[:SAID].decode(errors="replace"))
         raise Temporary(f"what came is no chat completion: {beginning!r}") from None
 
@@ -273,11 +293,6 @@ def _said(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
     return _folded(str(message or error.response.text))[:SAID].rstrip(".") or "no reason given"
-
-
-def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__ or error
-    return _folded(str(cause))[:SAID].rstrip(".") or type(cause).__name__
 
 
 def _folded(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -106,18 +107,32 @@ class Exchanges:
             self._database = sqlite3.connect(
                 path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
             )
-            # With the log, a commit is in the kernel's hands and outlives us; only a power cut may lose the last ones.
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, SCHEMA_VERSION):
-                raise InputError(
-                    f"{path} is of version {version}, and this is mertools for version {SCHEMA_VERSION}. "
-                    "Name another file with --cache."
-                )
-            self._database.execute(TABLE)
-            self._database.execute(INDEX)
-            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._prepare_patiently()
+
+    def _prepare_patiently(self) -> None:
+        begin = time.monotonic()
+        while True:
+            try:
+                return self._prepare()
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait where several processes make or leave a file at once.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() - begin > PATIENCE_SECONDS:
+                    raise
+                time.sleep(0.05)
+
+    def _prepare(self) -> None:
+        # With the log, a commit is in the kernel's hands and outlives us; only a power cut may lose the last ones.
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            raise InputError(
+                f"{self.path} is of version {version}, and this is mertools for version {SCHEMA_VERSION}. "
+                "Name another file with --cache."
+            )
+        self._database.execute(TABLE)
+        self._database.execute(INDEX)
+        self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file; what was added stays."""

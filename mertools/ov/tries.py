@@ -27,7 +27,7 @@ class Outcome:
     requests: int
 
 
-class Requests:
+class Tries:
     """Sends requests over one connection.
 
     Whether the server can be held to a JSON schema is found out by the first request that has one.

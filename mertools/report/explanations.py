@@ -44,6 +44,11 @@ class Explanation:
         """The labels; None where none were asked for or extracting them failed, which an empty list is not."""
         return None if self.labels is None or self.labels.failed else self.labels.labels
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something failed and there are no labels for it; a clue that failed may have been made up for."""
+        return self.opinion is None and bool(self.failures)
+
 
 @dataclass(frozen=True)
 class ExplainingSystem:
@@ -66,7 +71,7 @@ def read_system(name: str, folder: Path, clips: Sequence[Clip]) -> ExplainingSys
     if not any(path.is_file() for path in paths):
         raise InputError(
             f"--system {name}={folder}: the folder holds none of {CLUES}, {DESCRIPTIONS} and {LABELS}. "
-            "Name the folder that `mertools ov run` wrote to."
+            "Name the folder that `mertools ov run` wrote to, of several runs one: run-1."
         )
     clues, descriptions, labels = (
         read(path) if path.is_file() else []
