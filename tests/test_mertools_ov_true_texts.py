@@ -25,6 +25,11 @@ def test_descriptions(tmp_path: Path) -> None:
     assert (found.truth.texts, found.truth.are_labels, found.without) == ({"a": "He smiles."}, False, 2)
 
 
+def test_descriptions_as_a_table(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("name,description\na,He smiles.\nb,\n")
+    assert read_true_texts(tmp_path / "d.csv").truth.texts == {"a": "He smiles."}
+
+
 def test_labels(tmp_path: Path) -> None:
     write_labels(tmp_path / "labels.csv", [OpenLabels("a", ("happy", "proud")), OpenLabels("b", ())])
     found = read_true_texts(tmp_path / "labels.csv")

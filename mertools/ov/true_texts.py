@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mertools.corpus import read_manifest
+from mertools.corpus import MEDIUM_COLUMNS, read_manifest
 from mertools.errors import InputError
 from mertools.ov.descriptions import read_descriptions
 from mertools.ov.judging import Truth
@@ -38,21 +38,24 @@ class TrueTexts:
 
 
 def read_true_texts(path: Path) -> TrueTexts:
-    """Read descriptions.jsonl, a file of labels (`name,openset`), or a manifest with descriptions or open labels.
+    """Read descriptions.jsonl (or CSV: `name,description`), a file of labels (`name,openset`), or a manifest.
 
-    Raises InputError for a file that is none of these, or in which no clip has anything true.
+    A manifest's truth is its descriptions, or its open labels where no clip has one. Raises InputError for a file that
+    is none of these, or in which no clip has anything true.
     """
-    notice, are_labels = "", False
-    if path.suffix.lower() != ".csv":
-        texts = {row.name: "" if row.failed else row.description for row in read_descriptions(path)}
-    elif OPENSET in _header(path):
-        texts, are_labels = {row.name: ", ".join(row.labels) for row in read_labels(path)}, True
-    else:
+    header = _header(path) if path.suffix.lower() == ".csv" else []
+    notice, are_labels = "", OPENSET in header
+    if are_labels:
+        texts = {row.name: ", ".join(row.labels) for row in read_labels(path)}
+    elif set(header) & set(MEDIUM_COLUMNS):
         corpus = read_manifest(path)
         notice = corpus.notice
         texts = {clip.name: clip.columns.get(DESCRIPTION_COLUMN, "") for clip in corpus.clips}
-        if not any(map(str.strip, texts.values())):
-            texts, are_labels = {clip.name: ", ".join(clip.open_labels) for clip in corpus.clips}, True
+        are_labels = not any(map(str.strip, texts.values()))
+        if are_labels:
+            texts = {clip.name: ", ".join(clip.open_labels) for clip in corpus.clips}
+    else:
+        texts = {row.name: "" if row.failed else row.description for row in read_descriptions(path)}
     said = {clip: text.strip() for clip, text in texts.items() if text.strip()}
     if not said:
         raise InputError(f"{path}: no clip has a true description or open labels; there is nothing to judge by.")
