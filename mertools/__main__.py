@@ -50,8 +50,10 @@ VERBS = {
     "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
     "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
     "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
+    "ov judge": ("mertools.commands.ov_judge", "a language model on how far descriptions agree with the truth"),
     "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
+    "ov judge show": ("mertools.commands.ov_judge_show", "saved judgements as one table, of one judge each"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

@@ -120,12 +120,12 @@ DISAMBIGUATION = {
         "You are an expert in human emotions. A person speaks in a short video, and you are given {given}. The same "
         "words can be meant in more than one way, and an observer can be mistaken: weigh everything you are given, "
         "decide how the words are meant, and where two things contradict each other, say which is more plausible. "
-        "Describe in one paragraph in English which emotional states the person is in, as many as can be told, each "
-        "with what it is told from. Use nothing that is not given here."
+        "Describe in English, in one paragraph of at most 100 words, which emotional states the person is in, as many "
+        "as can be told, each with what it is told from. Use nothing that is not given here."
     ),
     "zh": (
         "你是情感分析专家。一段短视频中有人在说话，现给出{given}。同样的话可能有不同的含义，观察也可能有误："
-        "请综合所有给出的信息，判断这句话的真实含义；信息之间有矛盾时，请说明哪一种更可信。请用中文写一段话，"
+        "请综合所有给出的信息，判断这句话的真实含义；信息之间有矛盾时，请说明哪一种更可信。请用中文写一段不超过150字的话，"
         "说明人物处于哪些情感状态（能判断几种就写几种），并逐一说明依据。不要使用这里没有给出的信息。"
     ),
 }
