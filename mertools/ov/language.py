@@ -30,10 +30,10 @@ def language_of(text: str) -> str:
 def is_in(language: str, text: str) -> bool:
     """Whether `text` needs no translation into `language`.
 
-    English holds no Chinese letter; Chinese may hold words of English, but fewer than Chinese letters.
+    English holds no Chinese letter; Chinese may hold English words, but no more of them than Chinese letters.
     """
     chinese = len(CHINESE_LETTERS.findall(text))
-    return not chinese if language == "en" else chinese > len(ENGLISH_WORDS.findall(text))
+    return not chinese if language == "en" else chinese >= max(1, len(ENGLISH_WORDS.findall(text)))
 
 
 def is_mostly_in(language: str, text: str) -> bool:
