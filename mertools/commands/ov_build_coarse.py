@@ -155,15 +155,17 @@ class _Build:
 
     def explain(self) -> None:
         """Label the descriptions and write explanations.jsonl, a clip at a time."""
+        from mertools.ov.asking import Done
         from mertools.ov.building import explanations_of
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.explanations import write_explanations
 
         labels = {language: self._counted(language) for language in LANGUAGES}
-        texts = {language: read_descriptions(self._descriptions(language)) for language in LANGUAGES}
-        write_explanations(
-            self.out / EXPLANATIONS, explanations_of(self.clips, self.clues, texts, labels, self.labeller)
-        )
+        texts = {language: descriptions_in_order(self._descriptions(language)) for language in LANGUAGES}
+        rows = explanations_of(self.clips, self.clues, texts, labels, self.labeller)
+        with clip_progress("explaining") as progress:
+            outcome = Outcome("explanations")
+            write_explanations(self.out / EXPLANATIONS, outcome.counted(map(Done, rows), len(self.clips), progress))
 
     @property
     def labeller(self) -> Mapping[str, Any]:
@@ -196,9 +198,10 @@ class _Build:
         return self.out / f"descriptions-{language}.jsonl"
 
     def _counted(self, language: str) -> Iterator[OpenLabels]:
+        """The labels in one language; both are asked for side by side, and progress is that of the explanations."""
         outcome = self.noted(f"labels in {NAMES[language]}")
-        with clip_progress(f"extracting labels in {NAMES[language]}") as progress:
-            yield from outcome.counted(self.labelled(language, self._descriptions(language)), len(self.clips), progress)
+        rows = self.labelled(language, self._descriptions(language))
+        return outcome.counted(rows, len(self.clips), lambda done, total, failed: None)
 
 
 class _Offline(_Build):
@@ -207,20 +210,21 @@ class _Offline(_Build):
     labeller: Mapping[str, Any] = {"model": "none"}
 
     def describe(self) -> None:
-        for language in reversed(sorted(LANGUAGES, key=self.options.language.__eq__)):
+        for language in sorted(LANGUAGES, key=lambda one: one != self.options.language):
             path = self.observe(language, self.out / f"clues-{language}.jsonl")
             clues = load_clues([path], self.clips)
-            self.clues = self.clues or clues
+            if language == self.options.language:
+                self.clues = clues
             outcome = write_offline_descriptions(self.clips, clues, language, self._descriptions(language))
             outcome.step = f"descriptions in {NAMES[language]}"
             self.outcomes.append(outcome)
         self.steps |= {"descriptions": [TOGETHER], "translation": [NOT_TRANSLATED], "labels": [LEXICON]}
 
     def labelled(self, language: str, path: Path) -> Iterator[Done[OpenLabels]]:
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.labelling import labels_offline
 
-        return labels_offline(read_descriptions(path), language=language)
+        return labels_offline(descriptions_in_order(path), language=language)
 
 
 class _Asked(_Build):
@@ -250,10 +254,10 @@ class _Asked(_Build):
         return dict(self._chat("labeller", "labels").source)
 
     def labelled(self, language: str, path: Path) -> Iterator[Done[OpenLabels]]:
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.labelling import extract_labels
 
-        return extract_labels(read_descriptions(path), self._chat("labeller", "labels"), language=language)
+        return extract_labels(descriptions_in_order(path), self._chat("labeller", "labels"), language=language)
 
     def _gather(self) -> list[Path]:
         """The files of clues: those that were named, and those of the models that are asked, else the observer's."""
@@ -273,12 +277,13 @@ class _Asked(_Build):
 
     def _note_astray(self, descriptions: Path) -> None:
         """Note how many descriptions are not in the language that was asked for."""
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.language import is_in
 
         language = self.options.language
         astray = sum(
-            bool(one.description) and not is_in(language, one.description) for one in read_descriptions(descriptions)
+            bool(one.description) and not is_in(language, one.description)
+            for one in descriptions_in_order(descriptions)
         )
         if astray:
             self.notes.append(

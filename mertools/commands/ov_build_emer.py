@@ -272,7 +272,7 @@ class _Emer:
     def _explanations(self) -> bool:
         from mertools.ov.building import explanations_of
         from mertools.ov.explanation_quality import quality
-        from mertools.ov.explanations import read_explanations, write_explanations
+        from mertools.ov.explanations import write_explanations
         from mertools.ov.labels import OpenLabels
 
         checks = self._checks("descriptions", (DESCRIPTION, LABELS), self._usable())
@@ -287,8 +287,8 @@ class _Emer:
             labels.append(OpenLabels(name, () if failed else _split(check[LABELS]), failed))
         texts, named = self._in_both_languages(descriptions, labels)
         labeller = {"models": list(self.study.steps["emotions"]), "checked": CHECKER}
-        write_explanations(self.out / EXPLANATIONS, explanations_of(self.clips, {}, texts, named, labeller))
-        numbers = quality(read_explanations(self.out / EXPLANATIONS))
+        rows = list(explanations_of(self.clips, {}, texts, named, labeller))
+        numbers = quality(rows)
         card = Card(
             f"Explanations of {Path(self.study.corpus['manifest']).resolve().parent.name or 'a corpus'}, by people",
             "EMER (EMER §2)",
@@ -298,6 +298,7 @@ class _Emer:
             commands=list(self.study.commands),
         )
         write_record(self.out, card, self.study.corpus, numbers, study=self.study.id)
+        write_explanations(self.out / EXPLANATIONS, rows)
         show_quality(numbers)
         return True
 
