@@ -170,7 +170,7 @@ def _write(
             "clip": one.clip.media,
             "subtitle": one.clip.subtitle,
             "subtitle_english": one.clip.subtitle_english,
-            "text": one.text,
+            **({"text": one.text} if heading else {}),
             **one.drafts,
         }
         for one in asked
