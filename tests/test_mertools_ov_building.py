@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from mertools.clip import Clip
+from mertools.ov import asking
 from mertools.ov.building import explanations_of
-from mertools.ov.clues import ClipClues, Clue
-from mertools.ov.descriptions import Description
+from mertools.ov.chat import Answer, Question
+from mertools.ov.clues import ClipClues, Clue, clues_by_clip, write_clues
+from mertools.ov.describing import describe_offline
+from mertools.ov.descriptions import Description, descriptions_in_order, write_descriptions
+from mertools.ov.explanations import read_explanations, write_explanations
+from mertools.ov.labelling import extract_labels
 from mertools.ov.labels import OpenLabels
+from mertools.ov.translation import translate_descriptions
 
 CLIPS = [Clip(name, subtitle="你好", subtitle_english="Hello") for name in "abc"]
 CLUES = {"a": ClipClues((Clue("a", "video", "He smiles."), Clue("a", "audio", "Loud."), Clue("a", "audio", "High.")))}
@@ -66,6 +75,49 @@ def test_nothing_is_kept_of_a_clip_that_has_passed() -> None:
     labels = {"en": (OpenLabels(clip.name, ()) for clip in CLIPS)}
     for given, _ in enumerate(explanations_of(CLIPS, {}, {"en": rows()}, labels, {}), start=1):
         assert read == given
+
+
+class Forgetful:
+    """A language model that answers one question at a time and remembers none."""
+
+    source: Mapping[str, object] = {"model": "forgetful"}
+
+    def answers(self, questions: Iterable[Question], run: int = 0) -> Iterator[Answer]:
+        for question in questions:
+            text = "他很悲伤。" * 40 if "翻译" in question.prompt else "['sad']"
+            yield Answer(question, question.read(text), text, "", 1)
+
+
+def peak_bytes(folder: Path, count: int) -> int:
+    """The peak of memory while `count` clips go through all steps, their clues and descriptions in files."""
+    clips = [Clip(f"clip_{n:05d}", subtitle_english="Hello") for n in range(count)]
+    write_clues(folder / "clues.jsonl", (Clue(clip.name, "audio", "She sounds sad. " * 40) for clip in clips))
+    chat = Forgetful()
+    tracemalloc.start()
+    clues = clues_by_clip([folder / "clues.jsonl"])
+    write_descriptions(folder / "en.jsonl", (done.row for done in describe_offline(clips, clues)))
+    for language in ("en", "zh"):
+        # Into English nothing has to be asked.
+        rows = translate_descriptions(descriptions_in_order(folder / "en.jsonl"), chat, language)
+        write_descriptions(folder / f"{language}-done.jsonl", (done.row for done in rows))
+    files = {language: folder / f"{language}-done.jsonl" for language in ("en", "zh")}
+    texts = {language: descriptions_in_order(path) for language, path in files.items()}
+    labels = {
+        language: (done.row for done in extract_labels(descriptions_in_order(path), chat, language=language))
+        for language, path in files.items()
+    }
+    write_explanations(folder / "explanations.jsonl", explanations_of(clips, clues, texts, labels, {}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_depend_on_how_many_clips_there_are(tmp_path: Path) -> None:
+    with mock.patch.object(asking, "MOST_UNASKED", 100):
+        peak_bytes(tmp_path, 200)
+        # Five times the clips; one that was kept, texts alone, would make it three times the memory.
+        assert peak_bytes(tmp_path, 1000) < 1.5 * peak_bytes(tmp_path, 200)
+    assert len(list(read_explanations(tmp_path / "explanations.jsonl"))) == 200
 
 
 def test_rows_of_other_clips_are_a_fault_of_ours() -> None:

@@ -38,7 +38,7 @@ from mertools.commands.ov_outcome import Outcome, show, status, summed
 from mertools.commands.ov_pipeline import Models, gather
 from mertools.commands.ov_run_options import models_for
 from mertools.commands.ov_translate import descriptions_kind, write_translation
-from mertools.ov.language import LANGUAGES
+from mertools.ov.language import LANGUAGES, NAMES
 
 if TYPE_CHECKING:
     from mertools.clip import Clip
@@ -61,7 +61,6 @@ EXAMPLES = """\
   mertools ov build coarse --predictions run/predictions.csv --out-of-fold run/out_of_fold.csv"""
 
 TEXT_STEPS = ("disambiguator", "translator", "labeller")
-NAMES = {"en": "English", "zh": "Chinese"}
 
 OBSERVER = "the observer: measured signals of voice and face in words"
 TOGETHER = "no language model: clues and subtitle, one after the other"

@@ -18,6 +18,7 @@ from mertools.ov.emer_answers import (
     study_of,
 )
 from mertools.ov.emer_study import ASPECTS, CHECKER, Study, StudyClip
+from mertools.ov.language import NAMES
 from mertools.ov.prompts import combined
 from mertools.ov.rating_sheets import write_sheet
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 PEOPLE = "people"
 """The folder of what people are given."""
-
-LANGUAGES = {"en": "English", "zh": "Chinese"}
 
 ANNOTATE = (
     "Watch and listen as often as you like, then write down what tells of this person's emotional state: a field for "
@@ -154,7 +153,7 @@ def _write(
         study=study_of(study, step),
         rater=person,
         title=title,
-        guide=guide.format(language=LANGUAGES[study.language]),
+        guide=guide.format(language=NAMES[study.language]),
         text_heading=heading,
         questions=questions,
         clips=[

@@ -13,9 +13,8 @@ from mertools.ov.descriptions import Description
 from mertools.ov.emer_answers import Annotation
 from mertools.ov.emer_study import ASPECTS
 from mertools.ov.labels import OpenLabels
-from mertools.ov.language import is_in, is_mostly_in
+from mertools.ov.language import NAMES, is_in, is_mostly_in
 from mertools.ov.prompts import EMOTION_SUMMARY, annotation_summary_prompt
-from mertools.ov.translation import NAMES
 
 
 def clue_lines(annotations: Sequence[Annotation]) -> list[str]:

@@ -10,6 +10,7 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 
 LANGUAGES = ("en", "zh")
+NAMES = {"en": "English", "zh": "Chinese"}
 CHINESE_LETTERS = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 ENGLISH_WORDS = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
