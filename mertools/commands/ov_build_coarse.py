@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from mertools.clip import Clip
     from mertools.ov.asking import Done
     from mertools.ov.clues import ClipClues
+    from mertools.ov.explanation_quality import Tally
+    from mertools.ov.explanations import Explanation
     from mertools.ov.labels import OpenLabels
 
 DESCRIPTION = """\
@@ -72,16 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, write, tell; returns the exit status."""
     options = parse(arguments)
     corpus = chosen_corpus(options)
+    explained = described(corpus)
     evidence = evidence_of(options, corpus.clips) if options.predictions else {}
 
-    from mertools.ov.explanation_quality import quality
-    from mertools.ov.explanations import read_explanations
+    from mertools.ov.explanation_quality import Tally
 
+    tally = Tally(evidence)
     with ExitStack() as stack:
         build = _Offline(options, corpus.clips) if options.offline else _Asked(options, corpus.clips, stack)
         build.describe()
-        build.explain()
-    numbers = quality(read_explanations(options.out / EXPLANATIONS), evidence)
+        build.explain(tally)
+    numbers = tally.as_dict()
     words = sys.argv[1:] if arguments is None else arguments
     card = Card(
         f"Explanations of {corpus.manifest.parent.resolve().name or 'a corpus'}, coarse",
@@ -93,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands=[run_record.command_line("mertools", ["ov", "build", "coarse", *words])],
     )
     steps = [outcome.as_dict() for outcome in build.outcomes]
-    write_record(options.out, card, described(corpus), numbers, steps=steps)
+    write_record(options.out, card, explained, numbers, steps=steps)
     show(summed(build.outcomes))
     sys.stdout.writelines(f"\n{note}\n" for note in build.notes)
     sys.stdout.write("\n")
@@ -152,8 +156,8 @@ class _Build:
         self.notes: list[str] = []
         self.clues: Mapping[str, ClipClues] = {}
 
-    def explain(self) -> None:
-        """Label the descriptions and write explanations.jsonl, a clip at a time."""
+    def explain(self, tally: Tally) -> None:
+        """Label the descriptions and write explanations.jsonl, a clip at a time, each of which `tally` counts."""
         from mertools.ov.asking import Done
         from mertools.ov.building import explanations_of
         from mertools.ov.descriptions import descriptions_in_order
@@ -164,7 +168,8 @@ class _Build:
         rows = explanations_of(self.clips, self.clues, texts, labels, self.labeller)
         with clip_progress("explaining") as progress:
             outcome = Outcome("explanations")
-            write_explanations(self.out / EXPLANATIONS, outcome.counted(map(Done, rows), len(self.clips), progress))
+            explained = outcome.counted(map(Done, rows), len(self.clips), progress)
+            write_explanations(self.out / EXPLANATIONS, _tallied(explained, tally))
 
     @property
     def labeller(self) -> Mapping[str, Any]:
@@ -234,6 +239,8 @@ class _Asked(_Build):
         self._models = Models(options, stack)
 
     def describe(self) -> None:
+        from mertools.ov.descriptions import descriptions_in_order
+
         options, first = self.options, self.out / "descriptions.jsonl"
         self.clues = load_clues(self._gather(), self.clips)
         disambiguator = self._chat("disambiguator", "descriptions")
@@ -241,10 +248,11 @@ class _Asked(_Build):
             write_descriptions_of(options, self.clips, self.clues, {}, disambiguator, options.language, first)
         )
         self._note_astray(first)
+        kind = replace(descriptions_kind(), read=descriptions_in_order)
         translator = self._chat("translator", "translation")
         for language in LANGUAGES:
             # Into its own language too: what is in it stays, and an answer in the other one is no description in it.
-            outcome = write_translation(descriptions_kind(), first, translator, language, self._descriptions(language))
+            outcome = write_translation(kind, first, translator, language, self._descriptions(language))
             outcome.step = f"translation into {NAMES[language]}"
             self.outcomes.append(outcome)
 
@@ -294,6 +302,12 @@ class _Asked(_Build):
         chat = self._models.chat(getattr(self.options, role) or "")
         self.steps[step] = [str(chat.source["model"])]
         return chat
+
+
+def _tallied(rows: Iterable[Explanation], tally: Tally) -> Iterator[Explanation]:
+    for one in rows:
+        tally.add(one)
+        yield one
 
 
 def _who_wrote(clues: Path) -> str:
