@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 import time
@@ -211,7 +212,7 @@ def pose(
 
     from feature_extractors.encoder import torch_device
     from fusion.cross_validation import Problem
-    from fusion.inputs import Data
+    from fusion.inputs import LIMIT, Data
     from fusion.models import MODELS
     from fusion.training import Material, Training
 
@@ -231,7 +232,8 @@ def pose(
         draw_folds=draw_folds,
         training=Training(
             epochs=options.epochs,
-            scaled=options.scale == "standard",
+            scaled=options.scale != "none",
+            limit=LIMIT if options.scale == "limited" else math.inf,
             modality_dropout=options.modality_dropout,
             class_weights=options.class_weights,
             prior_adjustment=options.prior_adjustment,
