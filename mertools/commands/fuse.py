@@ -133,8 +133,7 @@ def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
 
 def keep_candidates(corpus: Corpus, path: Path) -> Corpus:
     """The training clips, and of the others those named by the list at `path`; raises InputError for unknown names."""
-    names = candidates_of(corpus, path)
-    return replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.split == TRAIN or clip.name in names))
+    return corpus.with_candidates(candidates_of(corpus, path))
 
 
 def candidates_of(corpus: Corpus, path: Path) -> frozenset[str]:
