@@ -32,6 +32,24 @@ VERBS = {
     "features fingerprint": ("mertools.commands.features_fingerprint", "is this encoder that of another lab?"),
     "features export": ("mertools.commands.features_export", "a feature file as .npy files or a Parquet table"),
     "features import": ("mertools.commands.features_import", "the challenge's .npy features as a feature file"),
+    "ov models": ("mertools.commands.ov_models", "the language models that explain emotions, the papers' and today's"),
+    "ov serve": ("mertools.commands.ov_serve", "serve a local language model (a small stand-in) over the chat API"),
+    "ov probe": ("mertools.commands.ov_probe", "does a language model perceive pictures, videos, sounds? Ask it"),
+    "ov run": ("mertools.commands.ov_run", "clips -> clues, descriptions and open-vocabulary labels, all in one"),
+    "ov observe": ("mertools.commands.ov_observe", "measured signals of voice and face in words -> clues.jsonl"),
+    "ov clues": ("mertools.commands.ov_clues", "what a multimodal model notices of each clip"),
+    "ov import": ("mertools.commands.ov_import", "what others' models said of clips, as clues"),
+    "ov describe": ("mertools.commands.ov_describe", "clues and subtitles -> descriptions"),
+    "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
+    "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
+    "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
+    "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
+    "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
+    "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
+    "ov judge": ("mertools.commands.ov_judge", "a language model on how far descriptions agree with the truth"),
+    "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
+    "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
+    "ov judge show": ("mertools.commands.ov_judge_show", "saved judgements as one table, of one judge each"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 
@@ -53,6 +71,17 @@ def usage() -> str:
     )
 
 
+def verb_length(words: Sequence[str]) -> int:
+    """How many of `words` name the verb: one more for as long as they are the beginning of a longer one."""
+    length = 1
+    while length < len(words) and not words[length].startswith("-"):
+        beginning = " ".join(words[:length])
+        if not any(verb.startswith(f"{beginning} ") for verb in VERBS):
+            break
+        length += 1
+    return length
+
+
 def dispatch(arguments: Sequence[str] | None = None) -> int:
     """Find the verb at the head of `arguments` and run the module behind it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -62,8 +91,7 @@ def dispatch(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         sys.stdout.write(f"mertools {mertools.__version__}\n")
         return 0
-    group = any(verb.startswith(f"{words[0]} ") for verb in VERBS)
-    length = 2 if group and len(words) > 1 and not words[1].startswith("-") else 1
+    length = verb_length(words)
     module, _ = look_up("verb", " ".join(words[:length]), VERBS)
     return importlib.import_module(module).main(words[length:])
 

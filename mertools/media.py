@@ -12,6 +12,8 @@ Inside `decoding_once` whoever asks for the same medium of the same file again g
 
 from __future__ import annotations
 
+import io
+import wave
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -608,12 +610,14 @@ def write_clip(
     frames_per_second: float,
     samples: np.ndarray | None = None,
     sample_rate: int = SAMPLE_RATE,
+    crf: int = 18,
 ) -> None:
     """Write an mp4 of H.264 video and, where `samples` are given, AAC sound; both start at time 0.
 
     `frames` yields (H, W, 3) uint8 RGB images of one size, one at a time, so that a long clip need not fit into memory;
     H.264 wants even sizes, so an odd side gets its last row or column twice. `samples` is (N,) float mono, clipped to
-    [-1, 1]. The file appears under its name when it is complete; the same input gives the same bytes.
+    [-1, 1]. `crf` is x264's constant rate factor: at 18 hardly a difference is seen, 6 more halve the file or so. The
+    file appears under its name when it is complete; the same input gives the same bytes.
 
     Raises ValueError where `frames` yields nothing or images of other shapes.
     """
@@ -623,7 +627,9 @@ def write_clip(
     try:
         # +bitexact leaves out dates and library versions.
         with av.open(f"file:{temporary.absolute()}", "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-            _encode(container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate)
+            _encode(
+                container, frames, Fraction(frames_per_second).limit_denominator(100_000), samples, sample_rate, crf
+            )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -652,12 +658,23 @@ def write_sound(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE)
         temporary.unlink(missing_ok=True)
 
 
+def wav_of(samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """A whole WAV file of `samples` (N,), float mono, clipped to [-1, 1], in 16 bits."""
+    whole = np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2")
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setparams((1, 2, sample_rate, len(whole), "NONE", ""))
+        file.writeframes(whole.tobytes())
+    return content.getvalue()
+
+
 def _encode(
     container: OutputContainer,
     frames: Iterable[np.ndarray],
     frames_per_second: Fraction,
     samples: np.ndarray | None,
     sample_rate: int,
+    crf: int,
 ) -> None:
     import av
     from av.video.reformatter import ColorRange, Colorspace
@@ -668,7 +685,7 @@ def _encode(
         image = _even(image)
         if video is None:
             shape = image.shape
-            options = {"preset": "veryfast", "crf": "18", "flags": "+bitexact", **SAME_BITS}
+            options = {"preset": "veryfast", "crf": str(crf), "flags": "+bitexact", **SAME_BITS}
             video = container.add_stream("libx264", rate=frames_per_second, options=options)
             video.height, video.width, video.pix_fmt = shape[0], shape[1], "yuv420p"
             video.codec_context.time_base = 1 / frames_per_second

@@ -21,25 +21,25 @@ def class_f1(confusion: np.ndarray) -> np.ndarray:
     """F1 of each class, (..., C, C) to (..., C); 0 for a class that is neither true nor predicted."""
     correct = np.diagonal(confusion, axis1=-2, axis2=-1)
     either = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    return _ratio(2 * correct, either)
+    return ratio(2 * correct, either)
 
 
 def waf(confusion: np.ndarray) -> np.ndarray:
     """Weighted average F1: class F1 weighted by the true classes' counts; (..., C, C) to (...)."""
     support = confusion.sum(axis=-1)
-    return _ratio((class_f1(confusion) * support).sum(axis=-1), support.sum(axis=-1))
+    return ratio((class_f1(confusion) * support).sum(axis=-1), support.sum(axis=-1))
 
 
 def acc(confusion: np.ndarray) -> np.ndarray:
     """Accuracy; (..., C, C) to (...)."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
 
 
 def uar(confusion: np.ndarray) -> np.ndarray:
     """Unweighted average recall over the classes that occur; (..., C, C) to (...)."""
     support = confusion.sum(axis=-1)
-    recall = _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), support)
-    return _ratio(recall.sum(axis=-1), (support > 0).sum(axis=-1))
+    recall = ratio(np.diagonal(confusion, axis1=-2, axis2=-1), support)
+    return ratio(recall.sum(axis=-1), (support > 0).sum(axis=-1))
 
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"waf": waf, "acc": acc, "uar": uar}
@@ -56,7 +56,7 @@ def all_scores(confusion: np.ndarray) -> np.ndarray:
     return np.concatenate([*summaries, class_f1(confusion)], axis=-1)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """`numerator / denominator`, 0 where the denominator is 0."""
     denominator = np.asarray(denominator)
     return np.divide(numerator, denominator, out=np.zeros(denominator.shape, dtype=float), where=denominator != 0)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME, CLASS, OPEN = "name", "discrete", "openset"
 NAMES_ARRAY, LABELS_ARRAY = "filenames", "fileitems"
+LAST_LATIN = 0x24F
+"""The end of the Unicode block Latin Extended-B."""
 SEPARATORS = "[]'\","
 """Where the organisers' scorers cut a list of open labels: a label that holds one of these would become two."""
 
@@ -104,7 +106,7 @@ def write_submissions(folder: Path, clips: Sequence[Clip], classes: np.ndarray, 
 def write_open_submission(path: Path, labels: Mapping[str, Sequence[str]], rules: Rules) -> None:
     """Write open-vocabulary labels by clip as `rules` want them, a CSV or an archive; a clip may have no label at all.
 
-    Raises InputError for a label that is empty or holds a character at which scorers cut a list.
+    Raises InputError for a label that is empty, not in Latin letters, or holds a character at which scorers cut a list.
     """
     for name, given in labels.items():
         if fault := _open_labels_fault(None, given):
@@ -311,7 +313,15 @@ def _open_labels_fault(row: int | None, labels: Sequence[str]) -> Fault | None:
         if any(separator in label for separator in SEPARATORS):
             wanted = f"labels without any of {' '.join(SEPARATORS)}"
             return Fault(row, f"label {label!r}", wanted, "Scorers cut the list there: write other words.")
+        if not _is_latin(label):
+            remedy = "True labels and emotion wheels are English: mertools ov translate."
+            return Fault(row, f"label {label!r}", "English labels", remedy)
     return None
+
+
+def _is_latin(label: str) -> bool:
+    """Whether a label is in Latin letters, accents included: the corpora's other languages are not."""
+    return all(ord(letter) <= LAST_LATIN for letter in label if letter.isalpha())
 
 
 def _as_list(text: str) -> list[str] | None:

@@ -86,11 +86,51 @@ class Page:
         image = self._call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(image["data"]))
 
-    def press(self, key: str) -> None:
-        """Press and release a key that types nothing: `Tab`, `End` or an arrow."""
-        code = {"Tab": 9, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key]
-        for kind in ("rawKeyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+    def press(self, key: str, held: bool = False) -> None:
+        """Press and release `Tab`, `Escape`, `End`, an arrow or a printable key; one that is `held` repeats."""
+        named = {"Tab": 9, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        stroke = {"key": key, "windowsVirtualKeyCode": named.get(key) or ord(key.upper())}
+        down = stroke | ({"type": "rawKeyDown"} if key in named else {"type": "keyDown", "text": key})
+        for repeated in (False, True) if held else (False,):
+            self._call("Input.dispatchKeyEvent", **down, autoRepeat=repeated)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **stroke)
+
+    def click(self, selector: str) -> None:
+        """Click the middle of the first element that `selector` finds, as a mouse does."""
+        x, y = self.evaluate(
+            "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const box = e.getBoundingClientRect();"
+            f" return [box.x + box.width / 2, box.y + box.height / 2] }})(document.querySelector({selector!r}))"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def reload(self) -> None:
+        """Load the page again, as the key F5 does, and wait until it is there."""
+        self._loaded = False
+        self._call("Page.reload")
+        while not self._loaded:
+            self._note(json.loads(self._socket.recv()))
+
+    @contextlib.contextmanager
+    def running_first(self, script: str) -> Iterator[None]:
+        """Meanwhile `script` runs in every page that is loaded, before its own scripts."""
+        number = self._call("Page.addScriptToEvaluateOnNewDocument", source=script)["identifier"]
+        yield
+        self._call("Page.removeScriptToEvaluateOnNewDocument", identifier=number)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose `path` in the file chooser that `selector` finds."""
+        root = self._call("DOM.getDocument")["root"]["nodeId"]
+        node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def save_downloads(self, folder: Path) -> None:
+        """Let what pages download from now on land in `folder`."""
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def type(self, text: str) -> None:
+        """Write `text` into what has the focus."""
+        self._call("Input.insertText", text=text)
 
     def close(self) -> None:
         """Close the connection; the browser ends with its process."""

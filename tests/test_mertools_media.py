@@ -576,6 +576,14 @@ def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
+def test_a_higher_rate_factor_is_a_smaller_file_of_the_same_clip(tmp_path: Path) -> None:
+    write_clip(tmp_path / "large.mp4", pictures(50), 25)
+    write_clip(tmp_path / "small.mp4", pictures(50), 25, crf=30)
+    assert (tmp_path / "small.mp4").stat().st_size < (tmp_path / "large.mp4").stat().st_size * 0.75
+    small = read_frames(tmp_path / "small.mp4")
+    assert len(small.images) == 50 and small.problem is None
+
+
 def test_a_failed_writer_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     write_clip(path, pictures(3), 25)

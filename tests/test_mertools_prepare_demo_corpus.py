@@ -22,10 +22,19 @@ from mertools.errors import InputError
 from mertools.faces import DlibDetector
 from mertools.media import evenly, read_audio, read_frames
 from mertools.prepare import demo_portrait, demo_speech
-from mertools.prepare.demo_corpus import GENERATOR_VERSION, MODALITIES, NOTICE, DemoClip, draw_clips, generate
+from mertools.prepare.demo_corpus import (
+    GENERATOR_VERSION,
+    MEDIA_VERSION,
+    MODALITIES,
+    NOTICE,
+    DemoClip,
+    draw_clips,
+    generate,
+)
 from mertools.prepare.demo_face import EXPRESSIONS, Expression, draw_looks, draw_motion
 from mertools.prepare.demo_sentences import AMBIGUOUS, draw_sentence
 from mertools.prepare.demo_speech import PROSODIES, Voice, speak
+from mertools.prepare.demo_truth import describe, open_labels
 from mertools.randomness import generator
 
 COUNT = 12
@@ -43,24 +52,31 @@ def modified(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def digest(clips: list[DemoClip]) -> str:
-    """A digest of all that is drawn; numbers to six digits, since the last ones are the platform's."""
+def media_digest(clips: list[DemoClip]) -> str:
+    """A digest of all that is drawn for the media; numbers to six digits, since the last ones are the platform's."""
 
     def rounded(value: object) -> object:
         if isinstance(value, float):
             return f"{value:.6g}"
         if isinstance(value, dict):
-            return {key: rounded(item) for key, item in value.items()}
+            return {key: rounded(item) for key, item in value.items() if key != "feeling"}
         return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
     drawn = [rounded(dataclasses.asdict(clip)) for clip in clips]
     return hashlib.sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def test_the_draws_of_a_version_never_change() -> None:
-    assert (GENERATOR_VERSION, digest(draw_clips(24, seed=7))) == (2, "10c253351c6c74b7"), (
+def test_the_media_of_a_version_never_change() -> None:
+    assert (MEDIA_VERSION, media_digest(draw_clips(24, seed=7))) == (2, "10c253351c6c74b7"), (
         "a change here is a new version"
     )
+
+
+def test_the_truths_of_a_version_never_change() -> None:
+    drawn = [(clip.label, clip.cues, clip.sentence) for clip in draw_clips(24, seed=7)]
+    truths = "\n".join(f"{open_labels(*clip)} {describe(*clip)}" for clip in drawn)
+    digest = hashlib.sha256(truths.encode()).hexdigest()[:16]
+    assert (GENERATOR_VERSION, digest) == (3, "e0e8aea51b40961f"), "a change here is a new version"
 
 
 def test_classes_splits_and_speakers_of_the_default_corpus() -> None:
@@ -130,7 +146,7 @@ def test_the_folder_is_what_the_manifest_says(folder: Path) -> None:
     corpus = read_manifest(folder / "manifest.csv")
     drawn = draw_clips(COUNT, 0)
     assert (
-        corpus.notice == NOTICE == "Generated demo corpus, version 2: a test of machinery, not of emotion recognition."
+        corpus.notice == NOTICE == "Generated demo corpus, version 3: a test of machinery, not of emotion recognition."
     )
     assert corpus.splits == ("train", "semi", "noise")
     for clip, plan in zip(corpus.clips, drawn, strict=True):
@@ -144,6 +160,8 @@ def test_the_folder_is_what_the_manifest_says(folder: Path) -> None:
         assert clip.subtitle_source == "checked" and clip.video.is_file()
         assert clip.columns["spoken"] == plan.speaker.language
         assert clip.columns["expressed_by"] == " ".join(plan.expressed_by)
+        assert clip.open_labels == open_labels(plan.label, plan.cues, plan.sentence)
+        assert clip.columns["description"] == describe(plan.label, plan.cues, plan.sentence)
     assert len(set(stratified_folds(corpus.train, 2, seed=0))) == 2
     assert NOTICE in (folder / "README.txt").read_text(encoding="utf-8")
     assert not list(folder.rglob(".*"))
@@ -187,7 +205,7 @@ def test_a_second_call_keeps_everything_and_an_interrupted_one_continues(folder:
 def test_a_folder_with_something_else_is_refused(folder: Path, tmp_path: Path) -> None:
     before = modified(folder)
     with pytest.raises(
-        InputError, match=r"of version 2, clips 12, seed 0, asked for .* clips 12, seed 1\. Choose another"
+        InputError, match=r"of version 3, clips 12, seed 0, asked for .* clips 12, seed 1\. Choose another"
     ):
         generate(folder, COUNT, seed=1)
     with pytest.raises(InputError, match=r"clips 12, seed 0, asked for .* clips 13"):

@@ -24,7 +24,7 @@ from mertools.submissions import (
 
 CANDIDATES = ("样本,1", 'say "hi"', "c")
 YEARS = pytest.mark.parametrize("year", RULES)
-OPEN = {"a": ["happy", "a bit relieved"], "b": [], "c": ["担心"]}
+OPEN = {"a": ["happy", "a bit relieved"], "b": [], "c": ["naïve"]}
 
 
 @YEARS
@@ -58,7 +58,7 @@ def test_a_clip_predicted_twice_is_not_written(tmp_path: Path) -> None:
 def test_open_labels_of_2024_are_a_csv(tmp_path: Path) -> None:
     path = tmp_path / "ov.csv"
     write_open_submission(path, OPEN, RULES["2024"])
-    text = """name,openset\na,"['happy', 'a bit relieved']"\nb,[]\nc,['担心']\n"""
+    text = """name,openset\na,"['happy', 'a bit relieved']"\nb,[]\nc,['naïve']\n"""
     assert path.read_text(encoding="utf-8") == text
     assert find_faults(path, RULES["2024"], list(OPEN)) == []
 
@@ -69,11 +69,13 @@ def test_open_labels_of_later_years_are_an_archive_of_text(tmp_path: Path, year:
     write_open_submission(path, OPEN, RULES[year])
     with np.load(path, allow_pickle=False) as archive:
         assert archive["filenames"].tolist() == ["a", "b", "c"]
-        assert archive["fileitems"].tolist() == ["[happy, a bit relieved]", "[]", "[担心]"]
+        assert archive["fileitems"].tolist() == ["[happy, a bit relieved]", "[]", "[naïve]"]
     assert find_faults(path, RULES[year], list(OPEN)) == []
 
 
-LABELS = st.text(st.characters(blacklist_characters=SEPARATORS, blacklist_categories=("Cc", "Cs")), min_size=1)
+LABELS = st.text(
+    st.characters(exclude_characters=SEPARATORS, exclude_categories=("Cc", "Cs"), max_codepoint=0x24F), min_size=1
+)
 
 
 @YEARS
@@ -87,6 +89,18 @@ def test_what_is_written_has_no_fault(
     by_clip = {f"clip_{number}": given for number, given in enumerate(labels)}
     write_open_submission(path, by_clip, rules)
     assert find_faults(path, rules, list(by_clip)) == []
+
+
+@YEARS
+def test_labels_in_another_language_are_a_fault(tmp_path: Path, year: str) -> None:
+    path = tmp_path / "a-openset.npz"
+    with pytest.raises(InputError, match=r"clip 'b': got label '担心', wanted English labels"):
+        write_open_submission(path, {"a": ["sad"], "b": ["担心"]}, RULES[year])
+    assert not path.exists()
+    (tmp_path / "ov.csv").write_text("name,openset\na,\"['担心']\"\n", encoding="utf-8")
+    if not RULES[year].takes_archive:
+        (fault,) = find_faults(tmp_path / "ov.csv", RULES[year])
+        assert fault.row == 2 and "mertools ov translate" in fault.remedy
 
 
 @YEARS

@@ -7,6 +7,7 @@ It tests machinery, not emotion recognition, and says so in its manifest (column
   classes). So a modality alone can know less than half of these clips, and fusion has something to win.
 - Classes in about the proportions of MER2024's training set, in the splits `train`, `semi` and `noise`. All splits
   share the twelve speakers. The media of `noise` are clean here: noise is added to them as to any other corpus.
+- More than one emotion to most clips, in open vocabulary, with a description of what shows them (`demo_truth`).
 
 Everything is drawn first (`draw_clips`, a pure function of count and seed) and then applied (`make_clip`), each clip
 from generators of its own: it comes out the same in whatever order and by however many workers the corpus is made.
@@ -36,11 +37,14 @@ from mertools.prepare import demo_face, demo_portrait, demo_speech
 from mertools.prepare.demo_face import Expression, Look, Motion
 from mertools.prepare.demo_sentences import Sentence, draw_sentence, is_confused_with
 from mertools.prepare.demo_speech import Prosody, Voice
+from mertools.prepare.demo_truth import Cue, describe, open_labels
 from mertools.prepare.draws import dealt
 from mertools.randomness import generator, seed_for
 
-GENERATOR_VERSION = 2
-"""Rises with any change to what is generated: other versions are other corpora."""
+GENERATOR_VERSION = 3
+"""Rises with any change to what is generated, manifest included: other versions are other corpora."""
+MEDIA_VERSION = 2
+"""The version that the clips' bits are those of: what is drawn for them depends on it."""
 
 NOTICE = f"Generated demo corpus, version {GENERATOR_VERSION}: a test of machinery, not of emotion recognition."
 
@@ -62,23 +66,16 @@ FEWEST_CLIPS = 12
 README = f"""{NOTICE}
 
 The faces in video/ are drawn, the voices are eSpeak NG's, and the sentences are put together from a short list.
-manifest.csv tells each clip's words in both languages, its speaker, its emotion (label), the language it is spoken in
-(spoken) and which of video, audio and text express the emotion (expressed_by); the others are neutral. The clips of
-split "noise" are as clean as the others: noise is added to them as to any corpus.
+manifest.csv tells each clip's words in both languages, its speaker, its emotion (label), any number of emotions in open
+vocabulary (open_labels), what face, voice and words show (description), the language it is spoken in (spoken) and which
+of video, audio and text express the emotion (expressed_by); the others are neutral. The clips of split "noise" are as
+clean as the others: noise is added to them as to any corpus.
 """
 
 MANIFEST = "manifest.csv"
 SETTINGS = "demo-corpus.json"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Cue:
-    """What one modality of a clip shows: an emotion, or something between it and `other`."""
-
-    emotion: str
-    other: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ def make_clip(clip: DemoClip, path: Path) -> None:
 
 
 def _generator(seed: int, *names: str | int) -> np.random.Generator:
-    return generator(seed, "demo-corpus", GENERATOR_VERSION, *names)
+    return generator(seed, "demo-corpus", MEDIA_VERSION, *names)
 
 
 def _classes_for(train: int) -> tuple[list[str], int]:
@@ -237,7 +234,7 @@ def _draw_clip(
         motion=demo_face.draw_motion(rng),
         lead_seconds=rng.uniform(0.1, 0.3),
         tail_seconds=rng.uniform(0.1, 0.3),
-        noise_seed=seed_for(seed, "demo-corpus", GENERATOR_VERSION, "noise", name),
+        noise_seed=seed_for(seed, "demo-corpus", MEDIA_VERSION, "noise", name),
     )
 
 
@@ -255,8 +252,10 @@ def _manifest_row(clip: DemoClip, video: Path) -> Clip:
         subtitle_source="checked",
         split=clip.split,
         label=clip.label,
+        open_labels=open_labels(clip.label, clip.cues, clip.sentence),
         speaker=clip.speaker.name,
         columns={
+            "description": describe(clip.label, clip.cues, clip.sentence),
             "spoken": clip.speaker.language,
             "expressed_by": " ".join(clip.expressed_by),
             NOTICE_COLUMN: NOTICE,

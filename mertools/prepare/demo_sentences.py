@@ -6,6 +6,7 @@ Two parts make a sentence, so most sentences of the test splits do not occur in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,53 +17,62 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence in both languages."""
+    """One sentence in both languages, and the shade of its emotion that it names or gives away ("" for none)."""
 
     mandarin: str
     english: str
+    feeling: str = ""
+
+
+class Opening(NamedTuple):
+    """How a sentence begins, and what this says of its speaker beyond the emotion's own name."""
+
+    mandarin: str
+    english: str
+    feeling: str = ""
 
 
 # An emotion's sentence: why it is felt, after what one exclaims. Endings bring their punctuation.
-OPENINGS: dict[str, tuple[Pair, ...]] = {
+OPENINGS: dict[str, tuple[Opening, ...]] = {
     "angry": (
-        ("气死我了，", "I am furious,"),
-        ("太过分了，", "This is outrageous,"),
-        ("我受够了，", "I have had enough,"),
-        ("真让人火大，", "It makes me so angry,"),
-        ("岂有此理，", "How dare you,"),
-        ("我恨透了，", "I hate this,"),
+        Opening("气死我了，", "I am furious,", "furious"),
+        Opening("太过分了，", "This is outrageous,", "outraged"),
+        Opening("我受够了，", "I have had enough,", "exasperated"),
+        Opening("真让人火大，", "It makes me so angry,"),
+        Opening("岂有此理，", "How dare you,", "indignant"),
+        Opening("我恨透了，", "I hate this,", "hateful"),
     ),
     "happy": (
-        ("太高兴了，", "I am so happy,"),
-        ("太棒了，", "This is wonderful,"),
-        ("我好开心，", "I am delighted,"),
-        ("真是好消息，", "What great news,"),
-        ("我太幸福了，", "I feel so lucky,"),
-        ("哈哈，太好了，", "Hooray,"),
+        Opening("太高兴了，", "I am so happy,"),
+        Opening("太棒了，", "This is wonderful,", "delighted"),
+        Opening("我好开心，", "I am delighted,", "delighted"),
+        Opening("真是好消息，", "What great news,", "glad"),
+        Opening("我太幸福了，", "I feel so lucky,", "blissful"),
+        Opening("哈哈，太好了，", "Hooray,", "cheerful"),
     ),
     "sad": (
-        ("我好难过，", "I am so sad,"),
-        ("我心都碎了，", "My heart is broken,"),
-        ("我一直在哭，", "I cannot stop crying,"),
-        ("真让人伤心，", "It hurts so much,"),
-        ("我好孤单，", "I feel so lonely,"),
-        ("心里空空的，", "I feel so empty,"),
+        Opening("我好难过，", "I am so sad,"),
+        Opening("我心都碎了，", "My heart is broken,", "heartbroken"),
+        Opening("我一直在哭，", "I cannot stop crying,", "tearful"),
+        Opening("真让人伤心，", "It hurts so much,", "hurt"),
+        Opening("我好孤单，", "I feel so lonely,", "lonely"),
+        Opening("心里空空的，", "I feel so empty,", "empty"),
     ),
     "worried": (
-        ("我很担心，", "I am so worried,"),
-        ("我好紧张，", "I am really nervous,"),
-        ("我好害怕，", "I am afraid,"),
-        ("这可怎么办，", "What shall we do,"),
-        ("我心里不安，", "I feel so anxious,"),
-        ("我急得睡不着，", "I cannot sleep for worry,"),
+        Opening("我很担心，", "I am so worried,"),
+        Opening("我好紧张，", "I am really nervous,", "nervous"),
+        Opening("我好害怕，", "I am afraid,", "afraid"),
+        Opening("这可怎么办，", "What shall we do,", "helpless"),
+        Opening("我心里不安，", "I feel so anxious,", "anxious"),
+        Opening("我急得睡不着，", "I cannot sleep for worry,", "restless"),
     ),
     "surprise": (
-        ("天哪，", "Oh my god,"),
-        ("什么，", "What,"),
-        ("真没想到，", "I never expected this,"),
-        ("不会吧，", "No way,"),
-        ("吓我一跳，", "You startled me,"),
-        ("我不敢相信，", "I cannot believe it,"),
+        Opening("天哪，", "Oh my god,", "shocked"),
+        Opening("什么，", "What,"),
+        Opening("真没想到，", "I never expected this,", "astonished"),
+        Opening("不会吧，", "No way,", "disbelieving"),
+        Opening("吓我一跳，", "You startled me,", "startled"),
+        Opening("我不敢相信，", "I cannot believe it,", "disbelieving"),
     ),
 }
 
@@ -249,6 +259,7 @@ def is_confused_with(emotion: str, other: str) -> bool:
 
 def draw_sentence(rng: np.random.Generator, emotion: str, other: str | None = None) -> Sentence:
     """A sentence that speaks of `emotion`, or fits it and `other` alike; everyday things for "neutral"."""
+    feeling = ""
     if other is not None:
         mandarin, english = one_of(rng, AMBIGUOUS[frozenset({emotion, other})])
     elif emotion == "neutral":
@@ -259,5 +270,6 @@ def draw_sentence(rng: np.random.Generator, emotion: str, other: str | None = No
         )
     else:
         opening, reason = one_of(rng, OPENINGS[emotion]), one_of(rng, REASONS[emotion])
-        mandarin, english = opening[0] + reason[0], f"{opening[1]} {reason[1]}"
-    return Sentence(mandarin, english)
+        mandarin, english = opening.mandarin + reason[0], f"{opening.english} {reason[1]}"
+        feeling = opening.feeling
+    return Sentence(mandarin, english, feeling)

@@ -17,26 +17,38 @@ HERE = Path(__file__).parent
 
 
 def write_page(path: Path, template: str, figures: Sequence[Mapping[str, Any]], **values: Any) -> Path:
-    """Write the page of `template` to `path` and return it.
+    """Write the page of `template`, which has figures, to `path` and return it.
 
     `figures` are Plotly's, as JSON has them, placed by their numbers; `values` is what the template asks for.
     """
-    plotly, script = get_plotlyjs(), (HERE / "report.js").read_text(encoding="utf-8")
+    scripts = (get_plotlyjs(), source_of("report.js"))
+    return write_document(path, template, ("report.css",), scripts, figures=figures, **values)
+
+
+def write_document(path: Path, template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> Path:
+    """Write the page of `template` to `path` and return it.
+
+    `styles` are names of files in this folder, `scripts` the sources of all that may run in the page; `values` is what
+    the template asks for.
+    """
     text = (
         _environment()
         .get_template(template)
         .render(
-            figures=figures,
-            style=(HERE / "report.css").read_text(encoding="utf-8"),
-            plotly=plotly,
-            script=script,
-            script_sources=" ".join(f"'sha256-{_sha256(source)}'" for source in (plotly, script)),
+            style="\n".join(map(source_of, styles)),
+            scripts=scripts,
+            script_sources=" ".join(f"'sha256-{_sha256(source)}'" for source in scripts),
             **values,
         )
     )
     # The hashes in the page's security policy are of these very bytes: no line end may change on the way.
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def source_of(name: str) -> str:
+    """The text of a style or script in this folder."""
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -46,6 +58,7 @@ def _environment() -> Environment:
     environment.filters["percent"] = per_cent
     environment.filters["value"] = _value
     environment.filters["heading"] = split_heading
+    environment.tests["han"] = _is_han
     return environment
 
 
@@ -63,6 +76,11 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)
+
+
+def _is_han(text: str) -> bool:
+    """Whether a text has Chinese characters: browsers choose their shapes by the language."""
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
 
 
 def _sha256(text: str) -> str:

@@ -1,0 +1,45 @@
+"""Steps: every clip comes out once, in its order, asked or not, and no more questions lie in memory than are needed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_chat import ScriptedChat
+
+from mertools.ov.asking import Asked, ask
+from mertools.ov.chat import Answer, Question
+from mertools.ov.labels import OpenLabels
+
+
+def asked(name: str) -> Asked:
+    def row(answer: Answer[str]) -> OpenLabels:
+        return OpenLabels(name, (answer.value,))
+
+    return Asked(Question(name, name, str), row)
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(1, 9))
+def test_rows_come_in_order(needs: list[bool], ahead: int) -> None:
+    items = [asked(str(i)) if need else OpenLabels(str(i), ("known",)) for i, need in enumerate(needs)]
+    chat = ScriptedChat(lambda question, run: f"{question.name} in run {run}", ahead)
+    done = list(ask(items, chat, run=3))
+    assert [one.row.name for one in done] == [str(i) for i in range(len(needs))]
+    for number, (one, need) in enumerate(zip(done, needs, strict=True)):
+        assert one.row.labels == ((f"{number} in run 3",) if need else ("known",))
+        assert one.requests == (1 if need else None)
+    assert len(chat.asked) == sum(needs)
+
+
+def test_clips_are_read_only_as_far_as_there_is_room() -> None:
+    read = 0
+
+    def items():
+        nonlocal read
+        for number in range(1000):
+            read += 1
+            yield asked(str(number))
+
+    rows = ask(items(), ScriptedChat(lambda question, run: "x", ahead=8))
+    for _ in range(10):
+        next(rows)
+    assert read < 30
