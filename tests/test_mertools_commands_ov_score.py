@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripted_server import ScriptedServer, prompt_of
+from scripted_server import ScriptedServer
 
 from mertools.__main__ import dispatch
 from mertools.clip import Clip
@@ -152,7 +152,7 @@ def test_a_language_model_groups(files: Path, capsys: pytest.CaptureFixture[str]
     """It puts all labels of a clip into one group, and of those with a lamp it knows nothing to say."""
 
     def script(request: Mapping[str, Any]) -> str:
-        labels = json.loads(prompt_of(request).partition("Emotions: ")[2])
+        labels = json.loads(request["messages"][0]["content"].partition("Emotions: ")[2])
         return "I cannot tell." if "lamp" in labels else f"Here you are: {[[label.upper() for label in labels]]}"
 
     options = ["--predicted", str(files / "run-2/labels.csv"), "--grouping", "llm"]
