@@ -29,20 +29,64 @@ PRINTED = {
 """By what it is: the paper (or notes) that prints the prompt, and the prompt."""
 
 
+FIGURES = {
+    "Figure 2": prompts.EMOTION_SUMMARY,
+    "Figure 3, Prompt 1": prompts.CLUE_SUMMARY,
+    "Figure 3, Prompt 2": prompts.CLUE_OVERLAP,
+    "Figure 4, Prompt 1": prompts.EMOTION_SUMMARY,
+    "Figure 4, Prompt 2": prompts.EMOTION_OVERLAP,
+    "Figure 5": prompts.COVERED_MODALITIES,
+}
+"""What judges are asked, by where EMER prints it: above a figure's caption and below that of the one before."""
+
+
 def folded(text: str) -> str:
     """`text` on one line without its emphasis, no space before punctuation, as prompts are written here."""
     text = re.sub(r"\s+", " ", text.replace("*", "").replace("’", "'"))
     return re.sub(r" ([,.;:?!])", r"\1", text)
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_printed_prompts_are_verbatim(name: str) -> None:
+def paper_text(paper: str) -> str:
+    """A paper's text, folded."""
     folder = os.environ.get("MERTOOLS_PAPERS")
     if not folder:
         pytest.skip("MERTOOLS_PAPERS is not set: no papers to hold the prompts against")
+    return folded((Path(folder) / f"{paper}.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_printed_prompts_are_verbatim(name: str) -> None:
     paper, prompt = PRINTED[name]
     assert folded(prompt) == prompt
-    assert prompt in folded((Path(folder) / f"{paper}.txt").read_text(encoding="utf-8"))
+    assert prompt in paper_text(paper)
+
+
+@pytest.mark.parametrize("place", FIGURES)
+def test_prompts_of_figures_are_verbatim(place: str) -> None:
+    paper = paper_text("emer")
+    figure, _, part = place.partition(", ")
+    number = int(figure.removeprefix("Figure "))
+    printed = paper.split(f"Figure {number}: ")[0].split(f"Figure {number - 1}: ")[-1]
+    if part:
+        printed = printed.split(f"## {part.replace(' ', '')}: ")[1].split("## Prompt")[0]
+    assert folded(FIGURES[place]) in printed
+
+
+def test_the_summary_of_annotations_is_verbatim() -> None:
+    described = [prompts.ANNOTATED_CLUE.format(number=n, clue=f"{{clue{n}}}") for n in (1, 2, 3, 4, "N")]
+    printed = prompts.ANNOTATION_SUMMARY.format(clues="\n".join([*described[:4], "...", described[4]]))
+    assert folded(printed) in paper_text("emer")
+    asked = prompts.annotation_summary_prompt(["He smiles.", "{brace}"])
+    assert asked.endswith('"Clue Description 1": He smiles.\n"Clue Description 2": {brace}\n\nOutput')
+
+
+def test_the_combination_is_emers_own_sentence() -> None:
+    paper = paper_text("emer").replace("“", "").replace("”", "")
+    assert folded(prompts.CLOSING["en"].format(emotions="emotions")).rstrip(".") in paper
+    assert prompts.combined("He smiles. ", ["happy", "moved"], "en") == (
+        "He smiles. With the assistance of these clues, we can infer the character's emotional state as happy, moved."
+    )
+    assert prompts.combined("他笑了。", ["高兴", "感动"], "zh").startswith("他笑了。根据这些线索")
 
 
 @pytest.mark.parametrize(
