@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mertools import run_record
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
+from mertools.commands.command_line import Several, add_corpus_options, add_organiser_option, make_parser, positive
 from mertools.commands.language_model_options import add_language_model_options
 from mertools.commands.ov_build_emer_pages import (
     PEOPLE,
@@ -109,7 +109,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     start.add_argument("--annotators", type=positive, default=6, metavar="N", help="people who write clues")
     start.add_argument("--per-clip", type=positive, default=3, metavar="N", help="of them, for every clip")
     add_language_option(start, "all that people write; the other one is translated into")
-    start.add_argument(OVERRIDE, action="store_true", help="annotate clips of a challenge: for its organisers alone")
+    add_organiser_option(start)
     group = parser.add_argument_group("models", "A model may be named with its server, NAME@URL.")
     group.add_argument("--summariser", metavar="MODEL", help="summarises clues (default: --model)")
     group.add_argument("--labeller", metavar="MODEL", help="names emotions (default: --model, else the summariser)")
