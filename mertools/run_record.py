@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import mertools
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
     from mertools.intervals import Estimate
@@ -62,10 +63,8 @@ def now() -> str:
 def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
     """Write `result` as result.json in `folder`, atomically; scores are fractions, NaN is refused."""
     path = folder / RESULT
-    temporary = folder / f".{RESULT}.tmp"
-    text = json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from mertools.clip import Clip
 from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +117,7 @@ def write_open_submission(path: Path, labels: Mapping[str, Sequence[str]], rules
         return
     import numpy as np
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Arrays of text: one of objects would be pickled, and reading it would run code.
     with path.open("wb") as file:
         np.savez_compressed(
@@ -201,7 +203,7 @@ class _Unreadable(Exception):
 
 
 def _write_csv(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([(NAME, column), *rows])
 

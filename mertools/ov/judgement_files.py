@@ -13,6 +13,7 @@ from mertools.errors import InputError
 from mertools.ov.automatic_scores import COLUMNS
 from mertools.ov.judgements import JudgedSystem, Judgement, automatic_scores, score
 from mertools.ov.judging import METRICS, Verdicts
+from mertools.whole_files import whole_file
 
 FORMAT = "mertools judgement 1"
 
@@ -29,9 +30,8 @@ def write_judgement(path: Path, judgement: Judgement) -> None:
         "systems": [_record(system, judgement) for system in judgement.systems],
         "clips": judgement.clips,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_judgement(path: Path) -> Judgement:
@@ -57,12 +57,10 @@ def read_judgement(path: Path) -> Judgement:
 
 def write_automatic_scores(path: Path, judgement: Judgement) -> None:
     """Write every number of a judgement as `mertools ov rate import --metrics` reads it, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(automatic_scores(judgement))
-    temporary.replace(path)
 
 
 def _record(system: JudgedSystem, judgement: Judgement) -> dict[str, Any]:

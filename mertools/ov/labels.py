@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import csv
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 NAME, OPENSET, FAILED = COLUMNS = ("name", "openset", "failed")
 CLASS = "predicted"
@@ -53,14 +53,10 @@ def read_labels(path: Path) -> list[OpenLabels]:
 
 def write_labels(path: Path, rows: Iterable[OpenLabels]) -> None:
     """Write labels.csv, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([row.name, str(list(row.labels)), row.failed] for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def parse_openset(text: str) -> tuple[str, ...] | None:

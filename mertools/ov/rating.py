@@ -14,6 +14,7 @@ from pathlib import Path
 from mertools.errors import InputError
 from mertools.ov.language import check_one_language
 from mertools.randomness import generator
+from mertools.whole_files import whole_file
 
 CHOICES = ("completely wrong", "correct (small part)", "correct (most part)", "completely correct")
 """What raters choose from, worth 1 to 4 (EMER §4)."""
@@ -113,9 +114,8 @@ def write_key(path: Path, key: Key) -> None:
         ],
         "orders": key.orders,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_key(path: Path) -> Key:
