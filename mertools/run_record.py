@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import mertools
 from mertools.errors import InputError
+from mertools.model_sources.downloads import without_credentials
 from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def fingerprint(value: Any) -> str:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """The command as it can be typed again."""
-    return shlex.join([program, *arguments])
+    """The command as it can be typed again, but for passwords in addresses: records are passed on."""
+    return shlex.join([program, *map(without_credentials, arguments)])
 
 
 def versions(*packages: str) -> dict[str, str]:

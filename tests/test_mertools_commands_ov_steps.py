@@ -227,6 +227,17 @@ def test_runs_are_real_runs(corpus: Path, tmp_path: Path) -> None:
     assert len(read_labels(out / "run-2" / "labels.csv")) == 3
 
 
+def test_a_password_in_an_address_is_written_nowhere(corpus: Path, tmp_path: Path) -> None:
+    with ScriptedServer(perceiving) as server:
+        address = server.url.replace("://", "://someone:hush-hush@")
+        words = [*options(corpus), "--server", address, "--disambiguator", f"scripted@{address}"]
+        assert ov_run.main([*words, "--split", "test", "--out", str(tmp_path / "ov")]) == 0
+        assert server.headers[0]["authorization"].startswith("Basic ")
+    assert server.url in read_result(tmp_path / "ov")["command"]
+    for file in (tmp_path / "ov").iterdir():
+        assert b"hush-hush" not in file.read_bytes(), file
+
+
 def test_a_grid_of_models_and_files(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "ov"
     write_clues(tmp_path / "secap.jsonl", [Clue("both", "audio", "Bright."), Clue("other", "audio", "Loud.")])
