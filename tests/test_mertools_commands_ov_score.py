@@ -186,6 +186,12 @@ def test_options_that_do_not_go_together(files: Path, words: list[str], message:
         dispatch(["ov", "score", "--truth", f"{files}/truth.csv", "--predicted", f"{files}/run-2/labels.csv", *words])
 
 
+def test_systems_may_be_named_one_by_one(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(files / "run-2/labels.csv")
+    table = cells(scored(files, capsys, "--predicted", f"a={run}", "--predicted", f"b={run}"))
+    assert table.keys() >= {"a", "b"}
+
+
 def test_missing_clips_are_refused_or_counted(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_labels(files / "short.csv", [OpenLabels("a", ("joyful",)), OpenLabels("x", ()), OpenLabels("c", ())])
     with pytest.raises(InputError, match=r"for 1 of 2 clips .*\(first: 'b'\); .*\(first: 'x'\)"):

@@ -359,6 +359,10 @@ def test_imports_are_clues(corpus: Path, tmp_path: Path, capsys: pytest.CaptureF
         words = ["--clues", str(tmp_path / "univi.jsonl"), "--out", str(tmp_path / "d.jsonl")]
         assert ov_describe.main([*options(corpus, server), *words]) == 0
     assert "2 clips have no clue, and are described without: other, text" in capsys.readouterr().out
+    (tmp_path / "empty.jsonl").touch()
+    words = [*options(corpus), "--offline", "--out", str(tmp_path / "d.jsonl")]
+    assert ov_describe.main([*words, "--clues", str(tmp_path / "empty.jsonl")]) == 0
+    assert "4 clips have no clue, and are described without: both, other, mute, …" in capsys.readouterr().out
     assert "He smiles." in server.prompts[0]
 
 

@@ -38,11 +38,18 @@ def make_judge_parser() -> argparse.ArgumentParser:
         "clues (name,openset, or a manifest's open_labels)",
     )
     parser.add_argument(
-        "--predicted", nargs="+", type=_named_path, default=[], metavar="NAME=JSONL", help="systems' descriptions"
+        "--predicted",
+        nargs="+",
+        action="extend",
+        type=_named_path,
+        default=[],
+        metavar="NAME=JSONL",
+        help="systems' descriptions",
     )
     parser.add_argument(
         "--checkpoints",
         nargs="+",
+        action="extend",
         type=_named_path,
         default=[],
         metavar="NAME=DIR",

@@ -45,6 +45,19 @@ def add_language_option(parser: argparse.ArgumentParser, of: str) -> None:
     parser.add_argument("--language", choices=LANGUAGES, default="en", help=f"the language of {of}")
 
 
+def add_clues_option(parser: argparse._ActionsContainer) -> None:
+    """`--clues`: which clues there are already."""
+    parser.add_argument(
+        "--clues",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="clues.jsonl of any models",
+    )
+
+
 def add_strict_option(parser: argparse.ArgumentParser) -> None:
     """`--strict`: whether failed clips show in the exit status."""
     parser.add_argument("--strict", action="store_true", help=f"exit with status {FAILED_STRICTLY} if any clip failed")

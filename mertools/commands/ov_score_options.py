@@ -28,6 +28,7 @@ def add_predicted_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predicted",
         nargs="+",
+        action="extend",
         required=True,
         metavar="[NAME=]CSV",
         help="files of labels, side by side, a classifier's predictions.csv among them if you like; NAME=a.csv,b.csv "
