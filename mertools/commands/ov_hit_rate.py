@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise InputError(f"{options.data}: no clip has a label (column 'label'); there is nothing to hit.")
     rule, grouping = ("wheel" if options.wheel else "lexicon"), _grouping(options.wheel)
     systems = baselines(truth, sorted(set(truth.values())), options.seed)
-    systems += read_systems(options.predicted, truth, [clip.name for clip in clips], options.allow_missing)
+    systems += read_systems(options.predicted, truth, [clip.name for clip in clips], options.allow_missing, systems)
     scores = [
         SystemScores(system, tuple(score_hits(truth, run, grouping, options.seed) for run in system.runs))
         for system in systems

@@ -67,9 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paper = PrintedLabels(options.paper, options.language) if options.paper else None
     truth, listed, notice = _read_truth(options)
     systems = baselines(truth, CANDIDATES[options.language], options.seed)
-    systems += read_systems(options.predicted, truth, listed, options.allow_missing)
+    systems += read_systems(options.predicted, truth, listed, options.allow_missing, systems)
     if options.ceiling:
-        systems += read_systems([f"ceiling={options.ceiling}"], truth, listed, options.allow_missing)
+        systems += read_systems([f"ceiling={options.ceiling}"], truth, listed, options.allow_missing, systems)
     measure = WHEEL_LEVEL if options.grouping == "wheel" else SET_LEVEL
     with _judge(options) as judge:
         scores = score_systems(truth, systems, judge, measure, options.seed)

@@ -50,14 +50,19 @@ def add_wheel_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_systems(
-    arguments: Sequence[str], clips: Collection[str], listed: Collection[str], allow_missing: bool
+    arguments: Sequence[str],
+    clips: Collection[str],
+    listed: Collection[str],
+    allow_missing: bool,
+    others: Sequence[System] = (),
 ) -> list[System]:
     """The systems that `--predicted` names, each with labels for `clips`, which are some of those `listed`.
 
-    Raises InputError for a name that stands twice, and for a file that cannot be read or lacks clips.
+    Raises InputError for a name that stands twice or that one of the `others` in the table has, for a name without a
+    file, and for a file that cannot be read or lacks clips.
     """
     systems = [_system(argument, clips, listed, allow_missing) for argument in arguments]
-    names = [system.name for system in systems]
+    names = [system.name for system in (*others, *systems)]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two systems are called {repeated[0]!r}. Name them: --predicted NAME=CSV NAME=CSV.")
     return systems
@@ -99,6 +104,8 @@ def _named_files(argument: str) -> tuple[str, tuple[str, ...]]:
     """`NAME=a.csv,b.csv` taken apart; a file without a name is called as it is, or as its folder."""
     name, equals, files = argument.partition("=")
     if equals and name and "/" not in name and not Path(argument).is_file():
+        if not files.strip(","):
+            raise InputError(f"--predicted {argument}: wanted a file behind the name, such as {name}=labels.csv.")
         return name, tuple(filter(None, files.split(",")))
     path = Path(argument)
     return (path.resolve().parent.name if path.stem == LABELS_FILE else path.stem), (argument,)
