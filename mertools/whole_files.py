@@ -11,14 +11,16 @@ from typing import TextIO
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write in UTF-8, line ends as they are, that takes its place at `path` when it is complete.
+    """A file to write, line ends as they are, that takes its place at `path` when it is complete.
 
-    Its folder is made where it is not there. What stood at `path` stays where writing fails.
+    It is UTF-8, with a question mark for what cannot be that. Its folder is made where it is not there. What stood at
+    `path` stays where writing fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        # JSON can spell half a surrogate pair, which no file can hold.
+        with temporary.open("w", encoding="utf-8", errors="replace", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

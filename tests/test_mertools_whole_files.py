@@ -12,9 +12,9 @@ from mertools.whole_files import whole_file
 def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "a.csv"
     with whole_file(path) as file:
-        file.write("名\r\n")
+        file.write("名\ud83d\r\n")
         assert not path.exists()
-    assert path.read_bytes() == "名\r\n".encode()
+    assert path.read_bytes() == "名?\r\n".encode()
     assert [*path.parent.iterdir()] == [path]
 
 
