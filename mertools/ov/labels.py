@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
 from mertools.whole_files import whole_file
 
@@ -36,17 +37,9 @@ def read_labels(path: Path) -> list[OpenLabels]:
     Raises InputError, with the row (the header is row 1), for a file that is absent, empty or not UTF-8, a missing
     column, a name that is empty or used twice, a cell that is no list of labels, and labels of a clip that failed.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            _check_header(path, reader.fieldnames or [])
-            rows = [_row(path, number, cells) for number, cells in enumerate(reader, start=2)]
-    except FileNotFoundError:
-        raise InputError(f"There is no file of labels {path}. `mertools ov labels` writes one.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{path} is damaged as CSV: {error}.") from None
+    with csv_reader(path, f"There is no file of labels {path}. `mertools ov labels` writes one.") as reader:
+        _check_header(path, reader.fieldnames or [])
+        rows = [_row(path, number, cells) for number, cells in enumerate(reader, start=2)]
     _check_names(path, rows)
     return rows
 
