@@ -59,6 +59,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def named_path(text: str) -> tuple[str, Path]:
+    """An option's value that is a name and a path, `NAME=PATH`."""
+    name, _, path = text.partition("=")
+    if not name.strip() or not path:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=PATH such as mine=ov/descriptions.jsonl")
+    return name.strip(), Path(path)
+
+
 def share(text: str) -> tuple[int, int]:
     """An option's value that is one of several equal shares, `I/N`, counted from 1."""
     number, slash, count = text.partition("/")

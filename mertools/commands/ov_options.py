@@ -34,10 +34,14 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_corpus(options: argparse.Namespace) -> Corpus:
     """The corpus with the clips alone that the options name; raises InputError for a split that there is not."""
-    corpus = read_manifest(options.data, options.media_root)
-    check_known(f"split of {options.data}", options.split or (), corpus.splits)
-    clips = [clip for clip in corpus.clips if not options.split or clip.split in options.split]
-    return replace(corpus, clips=tuple(clips[: options.limit]))
+    corpus = of_splits(read_manifest(options.data, options.media_root), options.split)
+    return replace(corpus, clips=corpus.clips[: options.limit])
+
+
+def of_splits(corpus: Corpus, splits: Sequence[str] | None) -> Corpus:
+    """The clips of `splits`, all without any; raises InputError for a split that the corpus lacks."""
+    check_known(f"split of {corpus.manifest}", splits or (), corpus.splits)
+    return replace(corpus, clips=tuple(clip for clip in corpus.clips if not splits or clip.split in splits))
 
 
 def add_language_option(parser: argparse.ArgumentParser, of: str) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
 from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
+from mertools.commands.ov_options import of_splits
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
-    clips_of,
     read_systems,
     tell,
 )
@@ -152,9 +152,8 @@ def _check(options: argparse.Namespace) -> None:
 def _read_truth(options: argparse.Namespace) -> tuple[Truth, Collection[str], str]:
     """The true labels of the clips that have some, the names of all clips, the corpus' notice."""
     if options.truth is None:
-        corpus = read_manifest(options.data, options.media_root)
-        clips = clips_of(corpus, options.split)
-        truth, notice, listed = {clip.name: clip.open_labels for clip in clips}, corpus.notice, corpus.manifest
+        corpus = of_splits(read_manifest(options.data, options.media_root), options.split)
+        truth, notice, listed = {clip.name: clip.open_labels for clip in corpus.clips}, corpus.notice, corpus.manifest
     else:
         from mertools.ov.labels import read_labels
 

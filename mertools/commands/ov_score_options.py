@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.display import print_table
 from mertools.errors import InputError
-from mertools.registry import look_up
 
 if TYPE_CHECKING:
-    from mertools.clip import Clip
-    from mertools.corpus import Corpus
     from mertools.ov.scoring import System
     from mertools.report.open_label_scores import ScoreSheet
 
@@ -66,13 +63,6 @@ def read_systems(
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two systems are called {repeated[0]!r}. Name them: --predicted NAME=CSV NAME=CSV.")
     return systems
-
-
-def clips_of(corpus: Corpus, splits: Sequence[str] | None) -> list[Clip]:
-    """The clips of the splits named, or all; raises InputError for a split that is not there."""
-    for split in splits or ():
-        look_up(f"split of {corpus.manifest}", split, dict.fromkeys(corpus.splits))
-    return [clip for clip in corpus.clips if not splits or clip.split in splits]
 
 
 def tell(sheet: ScoreSheet, as_json: bool) -> None:
