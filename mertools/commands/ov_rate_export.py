@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mertools.clip import Clip
-from mertools.commands.command_line import add_corpus_options, make_parser, named_path, positive
+from mertools.commands.command_line import add_corpus_options, count, make_parser, named_path, positive
 from mertools.commands.display import clip_progress, print_table
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
@@ -108,7 +108,7 @@ def make_export_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--items", type=positive, default=20, metavar="N", help="clips, drawn from all described ones")
     parser.add_argument("--raters", type=positive, default=5, metavar="N", help="people, each of whom rates everything")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draw and of all orders")
+    parser.add_argument("--seed", type=count, default=0, help="seed of the draw and of all orders")
     parser.add_argument(
         "--language", choices=LANGUAGES, help="the language of all descriptions (default: any, but one for all)"
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mertools import run_record
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, named_path, positive
+from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, named_path, positive
 from mertools.commands.display import clip_progress
 from mertools.commands.ov_options import of_splits
 from mertools.corpus import read_manifest
@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     with clip_progress("reading media", "lacking a medium") as progress:
         choice = Choice(options.clips, options.seed, media)
-        count = write_clips_page(options.out, shown, systems, classifier, lexicon(), choice, made, progress)
+        shown_clips = write_clips_page(options.out, shown, systems, classifier, lexicon(), choice, made, progress)
     size = options.out.stat().st_size / 1e6
-    sys.stdout.write(f"Page: {options.out} ({count} clips, {size:.1f} MB)\n")
+    sys.stdout.write(f"Page: {options.out} ({shown_clips} clips, {size:.1f} MB)\n")
     if media:
         sys.stdout.write("It holds pictures of the clips: give it to those alone who may have the clips.\n")
     return 0
@@ -80,7 +80,7 @@ def make_report_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, metavar="RUN", help="a finished run of run_fusion.py: the classifier")
     parser.add_argument("--split", action=Several, metavar="NAME", help="splits to show (default: all)")
     parser.add_argument("--clips", type=positive, default=CLIPS, metavar="N", help="clips on the page")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the clips drawn by lot")
+    parser.add_argument("--seed", type=count, default=0, help="seed of the clips drawn by lot")
     parser.add_argument(
         "--media",
         action=argparse.BooleanOptionalAction,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
 from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
-from mertools.commands.ov_options import of_splits
+from mertools.commands.ov_options import add_language_option, of_splits
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
@@ -116,7 +116,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_wheel_option(parser)
     parser.add_argument("--year", choices=("2025", "2026"), help="whose wheel score: levels 1 and 2, or level 1 alone")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="the language of the labels")
+    add_language_option(parser, "the labels")
     parser.add_argument(
         "--paper",
         nargs="?",
