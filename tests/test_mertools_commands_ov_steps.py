@@ -169,6 +169,23 @@ def test_what_the_model_takes_is_tried_out(corpus: Path, tmp_path: Path) -> None
         ov_clues.main([*options(corpus), "--from", "sound"])
 
 
+def test_why_a_part_could_not_be_tried_out_is_told(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--from", "audio", "--out", str(tmp_path / "clues.jsonl")]
+
+    def textual(request: Mapping) -> Reply | str:
+        return "yes" if isinstance(request["messages"][0]["content"], str) else Reply("no media here", 400)
+
+    with ScriptedServer(textual) as server, pytest.raises(InputError, match="'scripted' takes no sound"):
+        ov_clues.main([*options(corpus, server), *out])
+    assert "audio, tried without an answer: status 400: no media here\n" in capsys.readouterr().out
+    with ScriptedServer(textual) as server:
+        assert ov_clues.main([*options(corpus, server), *out, "--takes", "audio", "--cache", str(tmp_path / "x")]) == 0
+    with pytest.raises(InputError, match="Say it with --takes, as then"):
+        ov_clues.main([*options(corpus), *out, "--replay", "--cache", str(tmp_path / "x")])
+
+
 def test_real_recordings_arrive_decodable(media_folder: Path, tmp_path: Path) -> None:
     import cv2
 
