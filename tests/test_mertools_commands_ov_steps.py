@@ -413,6 +413,8 @@ def test_options_that_make_no_sense(corpus: Path, tmp_path: Path, capsys: pytest
         ov_run.main([*options(corpus), "--offline", "--split", "tset"])
     with pytest.raises(InputError, match="name its predictions"):
         ov_run.main([*options(corpus), "--offline", "--join", "union"])
+    with pytest.raises(InputError, match="name its predictions"):
+        ov_describe.main([*options(corpus), "--out-of-fold", "out_of_fold.csv"])
     write_clues(tmp_path / "other.jsonl", [Clue(name, "audio", "x") for name in "wxyz"])
     with pytest.raises(InputError, match="clues are of w, x, y, …, clips are both, other, mute, …"):
         ov_run.main([*options(corpus), "--offline", "--clues", str(tmp_path / "other.jsonl")])

@@ -60,13 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_language_model_options(parser)
     add_strict_option(parser)
     options = parser.parse_args(arguments)
-    if options.offline and options.predictions:
+    joins = options.predictions or options.out_of_fold
+    if options.offline and joins:
         parser.error(
             "--predictions speaks to a language model, and --offline asks none: join labels (ov labels --join)"
         )
     clips = chosen_corpus(options).clips
     clues = load_clues(options.clues, clips)
-    told = told_of(evidence_of(options, clips), options.language) if options.predictions else {}
+    told = told_of(evidence_of(options, clips), options.language) if joins else {}
     if options.offline:
         outcome = write_offline_descriptions(clips, clues, options.language, options.out)
     else:
