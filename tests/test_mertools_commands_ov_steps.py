@@ -277,6 +277,13 @@ def test_a_grid_of_models_and_files(corpus: Path, tmp_path: Path, capsys: pytest
     assert all(at not in json.dumps(one) for one in read_result(out)["made"])
 
 
+def test_two_models_of_one_name_do_not_write_one_file(corpus: Path, tmp_path: Path) -> None:
+    with ScriptedServer(perceiving, models=("chat/univi", "chat-univi")) as server:
+        words = [*options(corpus, server), "--takes", "images", "--out", str(tmp_path / "ov"), "--limit", "1"]
+        with pytest.raises(InputError, match="two models for video are called 'chat-univi'"):
+            ov_run.main([*words, "--video-model", "chat/univi", "chat-univi"])
+
+
 def test_descriptions_are_translated_where_asked(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "ov"
     with ScriptedServer(perceiving, models=("qwen", "llama")) as server:
