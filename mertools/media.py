@@ -251,6 +251,23 @@ def sound_seconds(path: Path) -> float:
     return read_audio(path).duration_seconds
 
 
+def stated_seconds(path: Path) -> float:
+    """How long a file is by its header, the longer of sound and picture; decoded only where that says nothing.
+
+    Raises MissingMedium for a file with neither sound nor picture, UnreadableMedia for one that cannot be opened or of
+    which nothing decodes.
+    """
+    with _opened(path) as container:
+        if not any(_streams(container, medium) for medium in ("video", "audio")):
+            raise MissingMedium(f"{path.name} has neither sound nor picture")
+        if container.duration:
+            return container.duration / 1e6
+        if not _streams(container, "video"):
+            return read_audio(path).duration_seconds
+    schedule = _read_schedule(path)
+    return float(schedule.times[-1] + (np.median(np.diff(schedule.times)) if len(schedule.times) > 1 else 0.0))
+
+
 def check_video(path: Path) -> None:
     """Raises MissingMedium for a file without a video stream, UnreadableMedia for one that cannot be opened."""
     with _opened(path) as container:

@@ -1,8 +1,12 @@
-"""predictions.csv, out_of_fold.csv and ranking.csv: the only place that reads or writes them."""
+"""predictions.csv, out_of_fold.csv and ranking.csv: the only place that reads or writes them.
+
+Other systems' predictions, of which the class alone is of interest, are read here too (`read_classes`).
+"""
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,11 +95,42 @@ def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
     )
 
 
+CLASS_COLUMNS = ("predicted", "discrete")
+"""What the predicted class is called in predictions.csv, and in the challenges' submissions."""
+
+
+def read_classes(path: Path, labels: LabelSet) -> dict[str, str]:
+    """The class that a system predicts for each clip, from predictions.csv or any table of `name` and one of
+    CLASS_COLUMNS.
+
+    Raises InputError for a file that is absent, not UTF-8 or without rows, lacks a column, knows a clip twice (with
+    counts), or holds a label outside `labels` (with the row; the header is row 1).
+    """
+    with csv_reader(path, f"There is no file of predictions {path}.") as reader:
+        rows, header = list(reader), reader.fieldnames or []
+    column = next((column for column in CLASS_COLUMNS if column in header), None)
+    if "name" not in header or column is None:
+        raise InputError(
+            f"{path} has the columns {', '.join(header) or 'of an empty file'}; wanted name and one of "
+            f"{', '.join(CLASS_COLUMNS)}."
+        )
+    if not rows:
+        raise InputError(f"{path} has a header but no predictions.")
+    _check_names(path, rows)
+    return {row["name"]: _class(path, number, row[column], labels) for number, row in enumerate(rows, start=2)}
+
+
+def _class(path: Path, number: int, label: str, labels: LabelSet) -> str:
+    try:
+        return labels.canonical(label)
+    except InputError as error:
+        raise InputError(f"{path}, row {number}: {error}") from None
+
+
 def _check_names(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    row_of: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
-        if (first := row_of.setdefault(row["name"], number)) != number:
-            raise InputError(f"{path}, row {number}: clip {row['name']!r} stands in row {first} already.")
+    counts = Counter(row["name"] for row in rows)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(f"{path} predicts {len(twice)} clips more than once (first: {twice[0]!r}). Names are unique.")
 
 
 def _numbers(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> np.ndarray:

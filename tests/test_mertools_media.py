@@ -30,6 +30,7 @@ from mertools.media import (
     read_audio_part,
     read_frames,
     sound_seconds,
+    stated_seconds,
     write_clip,
     write_sound,
 )
@@ -665,6 +666,18 @@ def test_a_part_of_a_clips_sound(clip: Path) -> None:
     assert len(part) == SAMPLE_RATE // 2
     np.testing.assert_allclose(part, whole[SAMPLE_RATE : SAMPLE_RATE + len(part)], atol=0.02)
     assert sound_seconds(clip) == pytest.approx(2, abs=0.1)
+
+
+def test_a_length_is_the_longer_of_sound_and_picture(clip: Path, tmp_path: Path) -> None:
+    assert stated_seconds(clip) == pytest.approx(2, abs=0.1)
+    write_clip(tmp_path / "short.mp4", pictures(25), 25, np.zeros(3 * SAMPLE_RATE, np.float32))
+    assert stated_seconds(tmp_path / "short.mp4") == pytest.approx(3, abs=0.1)
+    # Bare H.264 says nothing of time.
+    bare = remux(clip, tmp_path / "bare.h264", ("video",))
+    assert stated_seconds(bare) == pytest.approx(2, abs=0.1)
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(UnreadableMedia, match="is empty"):
+        stated_seconds(tmp_path / "empty.mp4")
 
 
 def test_which_streams_a_file_has(clip: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 from mertools.predictions import (
     Predictions,
+    read_classes,
     read_predictions,
     write_out_of_fold,
     write_predictions,
@@ -68,7 +69,10 @@ def test_reading_refuses_other_labels_and_absent_files(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name,split\na,test\n", "no column 'predicted'"),
-        ("name,split,predicted,p_yes,p_no\na,test,yes,0.9,0.1\na,test,no,0.1,0.9\n", "row 3: clip 'a' stands in row 2"),
+        (
+            "name,split,predicted,p_yes,p_no\na,test,yes,0.9,0.1\na,test,no,0.1,0.9\n",
+            "1 clips more than once .first: 'a'",
+        ),
         ("name,split,predicted,p_yes,p_no\na,test,yes,0.9\n", "row 2, 'p_no': got '', wanted a number"),
         ("name,split,predicted,p_yes,p_no\na,test,yes,nan,0.1\n", "row 2, 'p_yes': got 'nan', wanted a number"),
         ("name,split,predicted,p_yes,p_no\n\udcff,test,yes,1,0\n", "not UTF-8"),
@@ -78,3 +82,31 @@ def test_damaged_files_are_refused_with_their_row(text: str, message: str, tmp_p
     (tmp_path / "predictions.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError, match=message):
         read_predictions(tmp_path / "predictions.csv", LabelSet(("yes", "no")))
+
+
+def test_classes_of_other_systems(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "predictions.csv", CLIPS, PREDICTIONS, MER2024)
+    expected = {"样本,1": "surprise", 'say "hi"': "angry"}
+    assert read_classes(tmp_path / "predictions.csv", MER2024) == expected
+    (tmp_path / "submission.csv").write_text('\ufeffname,discrete\n"样本,1",Surprised\n"say ""hi""",angry\n')
+    assert read_classes(tmp_path / "submission.csv", MER2024) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "columns of an empty file; wanted name and one of predicted, discrete"),
+        ("name,label\na,sad\n", "columns name, label; wanted"),
+        ("name,predicted\n", "a header but no predictions"),
+        ("name,predicted\na,sad\nb,sad\na,angry\n", "predicts 1 clips more than once .first: 'a'"),
+        ("name,predicted\na,sad\nb,bored\n", "row 3: Label 'bored' is not one of"),
+        ("name,predicted\na\n", "row 2: Label '' is not one of"),
+        ("name,predicted\ncaf\udce9,sad\n", "is not UTF-8"),
+    ],
+)
+def test_what_is_no_table_of_classes_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=message):
+        read_classes(tmp_path / "a.csv", MER2024)
+    with pytest.raises(InputError, match="no file of predictions"):
+        read_classes(tmp_path / "absent.csv", MER2024)

@@ -133,6 +133,13 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face-model", type=Path, metavar="ONNX", help="YuNet's model file")
 
 
+def add_organiser_option(parser: argparse._ActionsContainer) -> None:
+    """`--as-organiser`: leave to annotate the clips of a challenge (mertools.corpora.hand_labels)."""
+    parser.add_argument(
+        "--as-organiser", action="store_true", help="annotate clips of a challenge: for its organisers alone"
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser, batch_size: int, batch_help: str) -> None:
     """`--device` and `--batch-size`: how models run, by default on `batch_size` clips at once."""
     parser.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda")

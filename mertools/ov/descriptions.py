@@ -38,12 +38,22 @@ def read_descriptions(path: Path) -> Iterator[Description]:
     Raises InputError, with the line, for what is no description, and for a second one of a clip.
     """
     seen = set()
+    for number, one in _numbered(path):
+        if one.name in seen:
+            raise InputError(f"{path}, line {number}: clip {one.name!r} has a description already.")
+        seen.add(one.name)
+        yield one
+
+
+def descriptions_in_order(path: Path) -> Iterator[Description]:
+    """The same for a reader who knows which clip comes next: no name is remembered, however many there are."""
+    return (one for _, one in _numbered(path))
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Description]]:
     rows = _table(path) if path.suffix == ".csv" else read_objects(path, dict.fromkeys(COLUMNS, str))
     for number, row in rows:
-        if row["name"] in seen:
-            raise InputError(f"{path}, line {number}: clip {row['name']!r} has a description already.")
-        seen.add(row["name"])
-        yield Description(
+        described = Description(
             row["name"],
             row.get("subtitle") or "",
             row["description"],
@@ -51,6 +61,7 @@ def read_descriptions(path: Path) -> Iterator[Description]:
             row.get("source") or {},
             row.get("failed") or "",
         )
+        yield number, described
 
 
 def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

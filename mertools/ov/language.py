@@ -10,7 +10,9 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 
 LANGUAGES = ("en", "zh")
+NAMES = {"en": "English", "zh": "Chinese"}
 CHINESE_LETTERS = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+ENGLISH_WORDS = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
 def subtitle_of(clip: Clip, language: str) -> str:
@@ -27,8 +29,17 @@ def language_of(text: str) -> str:
 
 
 def is_in(language: str, text: str) -> bool:
-    """Whether `text` needs no translation into `language`: English holds no Chinese letter, Chinese holds some."""
-    return bool(CHINESE_LETTERS.search(text)) == (language == "zh")
+    """Whether `text` needs no translation into `language`.
+
+    English holds no Chinese letter; Chinese may hold English words, but no more of them than Chinese letters.
+    """
+    chinese = len(CHINESE_LETTERS.findall(text))
+    return not chinese if language == "en" else chinese >= max(1, len(ENGLISH_WORDS.findall(text)))
+
+
+def is_mostly_in(language: str, text: str) -> bool:
+    """Whether a text that quotes the other language is still in `language`: by its Chinese letters and other words."""
+    return is_in("zh", text) == (language == "zh")
 
 
 def check_one_language(described: Mapping[str, Iterable[str]], why: str, language: str | None = None) -> None:

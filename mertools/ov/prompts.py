@@ -5,6 +5,8 @@ Verbatim means: white space folded, no space before punctuation. `{names}` in br
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 REPAIR = (
     "Your answer cannot be used: {fault}. Please answer the same question again, with nothing but what it asks for."
 )
@@ -227,6 +229,29 @@ output: visual, audio, content
 input: {prediction}
 output:"""
 """Which modalities a description draws on (EMER, Figure 5)."""
+ANNOTATION_SUMMARY = """\
+Multi-paragraph descriptions of a video is given below. Please summarize these descriptions as follows:
+
+1. Please unify the subject of multiple paragraphs of "Clue Description" into "he".
+2. Please summarize the multiple paragraphs of "Clue Description", delete repeated words, phrases or sentences, and \
+describe the final result in complete sentences.
+3. Check punctuation.
+
+Input:
+
+{clues}
+
+Output"""
+"""What people wrote of one clip, summarised (EMER, Figure 1); `clues` are lines of ANNOTATED_CLUE."""
+
+ANNOTATED_CLUE = '"Clue Description {number}": {clue}'
+
+CLOSING = {
+    "en": "With the assistance of these clues, we can infer the character's emotional state as {emotions}.",
+    "zh": "根据这些线索，可以推断出人物的情感状态是{emotions}。",
+}
+"""What combines clues and emotions into one paragraph, after the clues (EMER §2), and the same in Chinese."""
+
 
 STYLES = ("mer2024", "emer", "subtitle", "notes")
 """How clues become descriptions: by clues alone and a disambiguation after them (MER2024), in ONE_STEP, by
@@ -243,6 +268,18 @@ def clue_prompt(style: str, perceived: str, subtitle: str) -> str:
     if style == "subtitle" and subtitle:
         return SUBTITLE_CLUES[perceived].format(subtitle=subtitle)
     return CLUES[perceived]
+
+
+def annotation_summary_prompt(clues: Sequence[str]) -> str:
+    """The summary of what several people wrote of one clip."""
+    lines = [ANNOTATED_CLUE.format(number=number, clue=clue) for number, clue in enumerate(clues, start=1)]
+    return ANNOTATION_SUMMARY.format(clues="\n".join(lines))
+
+
+def combined(clues: str, emotions: Sequence[str], language: str) -> str:
+    """Clues and the emotions that they tell of in one paragraph, as EMER's descriptions end."""
+    listed = {"en": ", ".join, "zh": "、".join}[language](emotions)
+    return (" " if language == "en" else "").join([clues.strip(), CLOSING[language].format(emotions=listed)])
 
 
 def labels_prompt(description: str, language: str = "en", *, shots: bool = False) -> str:
