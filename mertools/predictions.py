@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mertools.clip import Clip
+from mertools.csv_files import csv_reader
 from mertools.emotions import LabelSet
 from mertools.errors import InputError
 
@@ -68,14 +69,14 @@ class PredictionFile:
 def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
     """Read predictions.csv or out_of_fold.csv.
 
-    Raises InputError for a file that is absent or was written with other labels.
+    Raises InputError, with the row (the header is row 1), for a file that is absent, lacks a column, names a clip twice
+    or holds something else than numbers, and for one that was written with other labels.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows, header = list(reader), reader.fieldnames or []
-    except FileNotFoundError:
-        raise InputError(f"There is no file of predictions {path}.") from None
+    with csv_reader(path, f"There is no file of predictions {path}.") as reader:
+        rows, header = list(reader), reader.fieldnames or []
+    if lacking := [column for column in ("name", "split", "predicted") if column not in header]:
+        raise InputError(f"{path} has no column {lacking[0]!r}: it is no predictions.csv or out_of_fold.csv.")
+    _check_names(path, rows)
     probabilities = [f"p_{label}" for label in labels.names]
     if [column for column in header if column.startswith("p_")] != probabilities:
         raise InputError(
@@ -85,11 +86,11 @@ def read_predictions(path: Path, labels: LabelSet) -> PredictionFile:
     return PredictionFile(
         names=tuple(row["name"] for row in rows),
         splits=tuple(row["split"] for row in rows),
-        folds=np.array([int(row.get("fold") or -1) for row in rows], dtype=np.int64),
+        folds=_numbers(path, [{"fold": row.get("fold") or "-1"} for row in rows], ["fold"])[:, 0].astype(np.int64),
         truth=np.array([labels.index(row["label"]) if row.get("label") else -1 for row in rows], dtype=np.int64),
         classes=np.array([labels.index(row["predicted"]) for row in rows], dtype=np.int64),
-        probabilities=_numbers(rows, probabilities),
-        weights=_numbers(rows, weights),
+        probabilities=_numbers(path, rows, probabilities),
+        weights=_numbers(path, rows, weights),
         features=tuple(column.removeprefix("w_") for column in weights),
     )
 
@@ -105,14 +106,8 @@ def read_classes(path: Path, labels: LabelSet) -> dict[str, str]:
     Raises InputError for a file that is absent, not UTF-8 or without rows, lacks a column, knows a clip twice (with
     counts), or holds a label outside `labels` (with the row; the header is row 1).
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            rows, header = list(reader), reader.fieldnames or []
-    except FileNotFoundError:
-        raise InputError(f"There is no file of predictions {path}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8. Save it as UTF-8.") from None
+    with csv_reader(path, f"There is no file of predictions {path}.") as reader:
+        rows, header = list(reader), reader.fieldnames or []
     column = next((column for column in CLASS_COLUMNS if column in header), None)
     if "name" not in header or column is None:
         raise InputError(
@@ -121,9 +116,7 @@ def read_classes(path: Path, labels: LabelSet) -> dict[str, str]:
         )
     if not rows:
         raise InputError(f"{path} has a header but no predictions.")
-    counts = Counter(row["name"] for row in rows)
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise InputError(f"{path} predicts {len(twice)} clips more than once (first: {twice[0]!r}). Names are unique.")
+    _check_names(path, rows)
     return {row["name"]: _class(path, number, row[column], labels) for number, row in enumerate(rows, start=2)}
 
 
@@ -134,8 +127,24 @@ def _class(path: Path, number: int, label: str, labels: LabelSet) -> str:
         raise InputError(f"{path}, row {number}: {error}") from None
 
 
-def _numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> np.ndarray:
-    return np.array([[float(row[column]) for column in columns] for row in rows]).reshape(len(rows), len(columns))
+def _check_names(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    counts = Counter(row["name"] for row in rows)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(f"{path} predicts {len(twice)} clips more than once (first: {twice[0]!r}). Names are unique.")
+
+
+def _numbers(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> np.ndarray:
+    """The cells of `columns` as numbers (N, C)."""
+    numbers = np.empty((len(rows), len(columns)))
+    for place, row in enumerate(rows):
+        for column, name in enumerate(columns):
+            try:
+                numbers[place, column] = float(row[name])
+            except ValueError:
+                numbers[place, column] = np.nan
+            if not np.isfinite(numbers[place, column]):
+                raise InputError(f"{path}, row {place + 2}, {name!r}: got {row[name]!r}, wanted a number.")
+    return numbers
 
 
 def write_predictions(path: Path, clips: Sequence[Clip], predictions: Predictions, labels: LabelSet) -> None:

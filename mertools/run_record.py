@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import mertools
 from mertools.errors import InputError
+from mertools.model_sources.downloads import without_credentials
+from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
     from mertools.intervals import Estimate
@@ -44,8 +46,8 @@ def fingerprint(value: Any) -> str:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """The command as it can be typed again."""
-    return shlex.join([program, *arguments])
+    """The command as it can be typed again, but for passwords in addresses: records are passed on."""
+    return shlex.join([program, *map(without_credentials, arguments)])
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -62,10 +64,8 @@ def now() -> str:
 def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
     """Write `result` as result.json in `folder`, atomically; scores are fractions, NaN is refused."""
     path = folder / RESULT
-    temporary = folder / f".{RESULT}.tmp"
-    text = json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.clip import Clip
+from mertools.csv_files import csv_reader
 from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +118,7 @@ def write_open_submission(path: Path, labels: Mapping[str, Sequence[str]], rules
         return
     import numpy as np
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Arrays of text: one of objects would be pickled, and reading it would run code.
     with path.open("wb") as file:
         np.savez_compressed(
@@ -132,17 +135,11 @@ def read_candidates(path: Path) -> tuple[str, ...]:
 
     Raises InputError for a file that is absent, not UTF-8, without that column or without names, and for a name twice.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            header = reader.fieldnames or []
-            if NAME not in header:
-                raise InputError(f"{path} has no column 'name': got {', '.join(header) or 'nothing'}.")
-            names = [row[NAME].strip() for row in reader]
-    except FileNotFoundError:
-        raise InputError(f"There is no list of candidates {path}. Name the year's with --candidates.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
+    with csv_reader(path, f"There is no list of candidates {path}. Name the year's with --candidates.") as reader:
+        header = reader.fieldnames or []
+        if NAME not in header:
+            raise InputError(f"{path} has no column 'name': got {', '.join(header) or 'nothing'}.")
+        names = [row[NAME].strip() for row in reader]
     if not names:
         raise InputError(f"{path} lists no clip: wanted one a row, below the header 'name'.")
     seen: set[str] = set()
@@ -201,7 +198,7 @@ class _Unreadable(Exception):
 
 
 def _write_csv(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([(NAME, column), *rows])
 

@@ -146,6 +146,12 @@ def test_a_judge_that_doubts_the_truth_is_told(files: Path, capsys: pytest.Captu
     assert "judge-1 gives the truth against itself 8.00 in clue overlap (2 of 2 clips below 10), and ought to" in told
 
 
+def test_systems_may_be_named_one_by_one(files: Path) -> None:
+    judged(files, "--predicted", f"again={files / 'poor.jsonl'}")
+    judgement = json.loads((files / "out/judgement.json").read_text())
+    assert "again" in [system["name"] for system in judgement["systems"]] and len(judgement["systems"]) > 2
+
+
 def test_runs_have_a_mean_and_a_deviation(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seeds: list[int] = []
 

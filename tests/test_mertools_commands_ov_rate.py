@@ -130,8 +130,7 @@ def test_clips_that_cannot_be_described_or_shown_are_passed_over_aloud(corpus: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--system", "name-alone"], "wanted a name and a file"),
-        (["--system", "truth=x.jsonl"], "there is a system 'truth' already"),
+        (["--system", "truth=x.jsonl"], r"Two systems are called 'truth'\. Give "),
         (["--system", "b=absent.jsonl"], "There is no file absent.jsonl"),
         (["--language", "zh"], "not all in zh.*Valley: 2 en"),
     ],

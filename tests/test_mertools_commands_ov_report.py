@@ -80,4 +80,4 @@ def test_bad_input_is_refused(corpus: Path, options: list[str], message: str) ->
 def test_a_system_has_a_name_and_a_folder(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         report(corpus, "--system", str(corpus / "two"))
-    assert "wanted NAME=DIR" in capsys.readouterr().err
+    assert "wanted NAME=PATH" in capsys.readouterr().err

@@ -179,11 +179,25 @@ def test_a_language_model_groups(files: Path, capsys: pytest.CaptureFixture[str]
         (["--wheel", "w.npz"], "--wheel and --year are for --grouping wheel"),
         (["--split", "semi"], "--data instead of --truth"),
         (["--ceiling", "absent.csv"], "There is no file of labels absent.csv"),
+        (["--predicted", "mine="], "wanted a file behind the name, such as mine=labels.csv"),
     ],
 )
 def test_options_that_do_not_go_together(files: Path, words: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         dispatch(["ov", "score", "--truth", f"{files}/truth.csv", "--predicted", f"{files}/run-2/labels.csv", *words])
+
+
+def test_no_system_has_the_name_of_another_row(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(files / "run-2/labels.csv")
+    for words in (["--predicted", f"random={run}"], ["--predicted", f"ceiling={run}", "--ceiling", run]):
+        with pytest.raises(InputError, match=r"Two systems are called '(random|ceiling)'"):
+            scored(files, capsys, *words)
+
+
+def test_systems_may_be_named_one_by_one(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(files / "run-2/labels.csv")
+    table = cells(scored(files, capsys, "--predicted", f"a={run}", "--predicted", f"b={run}"))
+    assert table.keys() >= {"a", "b"}
 
 
 def test_missing_clips_are_refused_or_counted(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,6 +169,23 @@ def test_what_the_model_takes_is_tried_out(corpus: Path, tmp_path: Path) -> None
         ov_clues.main([*options(corpus), "--from", "sound"])
 
 
+def test_why_a_part_could_not_be_tried_out_is_told(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--from", "audio", "--out", str(tmp_path / "clues.jsonl")]
+
+    def textual(request: Mapping) -> Reply | str:
+        return "yes" if isinstance(request["messages"][0]["content"], str) else Reply("no media here", 400)
+
+    with ScriptedServer(textual) as server, pytest.raises(InputError, match="'scripted' takes no sound"):
+        ov_clues.main([*options(corpus, server), *out])
+    assert "audio, tried without an answer: status 400: no media here\n" in capsys.readouterr().out
+    with ScriptedServer(textual) as server:
+        assert ov_clues.main([*options(corpus, server), *out, "--takes", "audio", "--cache", str(tmp_path / "x")]) == 0
+    with pytest.raises(InputError, match="Say it with --takes, as then"):
+        ov_clues.main([*options(corpus), *out, "--replay", "--cache", str(tmp_path / "x")])
+
+
 def test_real_recordings_arrive_decodable(media_folder: Path, tmp_path: Path) -> None:
     import cv2
 
@@ -227,6 +244,17 @@ def test_runs_are_real_runs(corpus: Path, tmp_path: Path) -> None:
     assert len(read_labels(out / "run-2" / "labels.csv")) == 3
 
 
+def test_a_password_in_an_address_is_written_nowhere(corpus: Path, tmp_path: Path) -> None:
+    with ScriptedServer(perceiving) as server:
+        address = server.url.replace("://", "://someone:hush-hush@")
+        words = [*options(corpus), "--server", address, "--disambiguator", f"scripted@{address}"]
+        assert ov_run.main([*words, "--split", "test", "--out", str(tmp_path / "ov")]) == 0
+        assert server.headers[0]["authorization"].startswith("Basic ")
+    assert server.url in read_result(tmp_path / "ov")["command"]
+    for file in (tmp_path / "ov").iterdir():
+        assert b"hush-hush" not in file.read_bytes(), file
+
+
 def test_a_grid_of_models_and_files(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "ov"
     write_clues(tmp_path / "secap.jsonl", [Clue("both", "audio", "Bright."), Clue("other", "audio", "Loud.")])
@@ -247,6 +275,13 @@ def test_a_grid_of_models_and_files(corpus: Path, tmp_path: Path, capsys: pytest
     table = capsys.readouterr().out
     assert f"secap + chat-univi\tllama\t-\t2\t0\t{out / 'secap+chat-univi__llama'}\n" in table
     assert all(at not in json.dumps(one) for one in read_result(out)["made"])
+
+
+def test_two_models_of_one_name_do_not_write_one_file(corpus: Path, tmp_path: Path) -> None:
+    with ScriptedServer(perceiving, models=("chat/univi", "chat-univi")) as server:
+        words = [*options(corpus, server), "--takes", "images", "--out", str(tmp_path / "ov"), "--limit", "1"]
+        with pytest.raises(InputError, match="two models for video are called 'chat-univi'"):
+            ov_run.main([*words, "--video-model", "chat/univi", "chat-univi"])
 
 
 def test_descriptions_are_translated_where_asked(corpus: Path, tmp_path: Path) -> None:
@@ -348,6 +383,10 @@ def test_imports_are_clues(corpus: Path, tmp_path: Path, capsys: pytest.CaptureF
         words = ["--clues", str(tmp_path / "univi.jsonl"), "--out", str(tmp_path / "d.jsonl")]
         assert ov_describe.main([*options(corpus, server), *words]) == 0
     assert "2 clips have no clue, and are described without: other, text" in capsys.readouterr().out
+    (tmp_path / "empty.jsonl").touch()
+    words = [*options(corpus), "--offline", "--out", str(tmp_path / "d.jsonl")]
+    assert ov_describe.main([*words, "--clues", str(tmp_path / "empty.jsonl")]) == 0
+    assert "4 clips have no clue, and are described without: both, other, mute, …" in capsys.readouterr().out
     assert "He smiles." in server.prompts[0]
 
 
@@ -381,6 +420,8 @@ def test_options_that_make_no_sense(corpus: Path, tmp_path: Path, capsys: pytest
         ov_run.main([*options(corpus), "--offline", "--split", "tset"])
     with pytest.raises(InputError, match="name its predictions"):
         ov_run.main([*options(corpus), "--offline", "--join", "union"])
+    with pytest.raises(InputError, match="name its predictions"):
+        ov_describe.main([*options(corpus), "--out-of-fold", "out_of_fold.csv"])
     write_clues(tmp_path / "other.jsonl", [Clue(name, "audio", "x") for name in "wxyz"])
     with pytest.raises(InputError, match="clues are of w, x, y, …, clips are both, other, mute, …"):
         ov_run.main([*options(corpus), "--offline", "--clues", str(tmp_path / "other.jsonl")])

@@ -13,6 +13,7 @@ from mertools.errors import InputError
 from mertools.ov.exchanges import Exchange, Exchanges
 from mertools.ov.labels import OpenLabels, write_labels
 from mertools.ov.provenance import models_of
+from mertools.run_record import write_result
 from mertools.submissions import RULES, find_faults
 
 ROWS = [OpenLabels("a", ("happy", "at ease")), OpenLabels("b", (), "no answer"), OpenLabels("c", ("sad",))]
@@ -26,6 +27,7 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     write_labels(folder / "labels.csv", ROWS)
     describe(folder, OPEN)
+    ask(folder.parent / "exchanges.sqlite", OPEN["model"])
     return folder
 
 
@@ -88,6 +90,7 @@ def test_closed_models_are_refused_for_2024(run: Path, source: dict) -> None:
 
 @pytest.mark.parametrize("levels", [0, 1, 2])
 def test_a_closed_model_in_the_exchanges_is_refused(run: Path, levels: int) -> None:
+    (run.parent / "exchanges.sqlite").unlink()
     ask([run, *run.parents][levels] / "exchanges.sqlite", "gpt-4o")
     with pytest.raises(InputError, match=r"gpt-4o is a closed model .*exchanges.sqlite names it"):
         submit(run)
@@ -100,9 +103,14 @@ def test_a_closed_model_in_the_exchanges_is_refused(run: Path, levels: int) -> N
 def test_labels_of_unknown_origin_want_a_word(tmp_path: Path) -> None:
     write_labels(tmp_path / "labels.csv", ROWS)
     assert models_of(tmp_path / "labels.csv") is None
-    with pytest.raises(InputError, match=r"Nothing beside .* tells which models made it"):
-        submit(tmp_path)
+    # Descriptions do not tell who extracted labels from them.
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"Nothing beside .* tells which model extracted it"):
+            submit(tmp_path)
+        describe(tmp_path, OPEN)
     assert submit(tmp_path, "--models", "none").exists()
+    write_result(tmp_path, {"configuration": {"offline": True}})
+    assert submit(tmp_path, out="again.csv").exists()
 
 
 def test_models_are_told_by_the_files_that_name_them(run: Path) -> None:

@@ -477,6 +477,13 @@ def test_a_key_that_no_header_can_hold_is_refused_without_repeating_it(key: str)
     assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/v1?key=sk-secret", "http://127.0.0.1:8080/v1#sk-secret"])
+def test_a_key_behind_the_address_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(InputError, match=r"behind http://127.0.0.1:8080/v1: leave that out.*OPENAI_API_KEY") as caught:
+        Server(url)
+    assert "sk-secret" not in str(caught.value)
+
+
 def test_text_that_no_file_could_hold_is_kept(cache: Path) -> None:
     body = b'{"choices": [{"message": {"content": "[\\"\\ud83d\\"]"}, "finish_reason": "stop"}]}'
     with ScriptedServer(lambda request: Reply(body=body)) as server:

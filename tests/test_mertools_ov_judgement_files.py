@@ -54,7 +54,9 @@ def test_scores_are_means_over_clips_and_over_runs(tmp_path: Path) -> None:
     assert rows[1:] == [["a", "mine", "audio by judge-1", "1.0"], ["b", "mine", "audio by judge-1", "0.0"]]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "no JSON", '{"format": "mertools rating key 1"}'])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "no JSON", '{"format": "mertools rating key 1"}', '{"format": "mertools judgement 1"}']
+)
 def test_other_files_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(InputError, match="is not the judgement"):

@@ -192,4 +192,7 @@ def test_the_command_writes_clues_and_tells_what_failed(
     assert json.loads(out.read_text(encoding="utf-8").splitlines()[0])["source"]["observer"] == 1
     printed = capsys.readouterr().out
     assert "broken (audio) failed: the file is damaged" in printed
+    manifest = manifest.rename(tmp_path / "my clips.csv")
+    assert main(["--data", str(manifest), "--features", str(features), "--out", str(out), "--language", "zh"]) == 0
+    assert f"Next: mertools ov run --data '{manifest}' --clues {out} --language zh\n" in capsys.readouterr().out
     assert f"{out}: two clues of each of 25 clips, 1 failed" in printed

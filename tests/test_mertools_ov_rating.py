@@ -93,7 +93,7 @@ def test_the_key_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no key"):
         read_key(tmp_path / "key.json")
-    for content in ("", "[]", '{"format": "another"}'):
+    for content in ('{"format": "mertools rating key 1", "items": [{}]}', "", "[]", '{"format": "another"}'):
         (tmp_path / "key.json").write_text(content)
         with pytest.raises(InputError, match=r"not the key\.json"):
             read_key(tmp_path / "key.json")

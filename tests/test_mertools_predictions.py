@@ -65,6 +65,25 @@ def test_reading_refuses_other_labels_and_absent_files(tmp_path: Path) -> None:
         read_predictions(tmp_path / "absent.csv", MER2024)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,split\na,test\n", "no column 'predicted'"),
+        (
+            "name,split,predicted,p_yes,p_no\na,test,yes,0.9,0.1\na,test,no,0.1,0.9\n",
+            "1 clips more than once .first: 'a'",
+        ),
+        ("name,split,predicted,p_yes,p_no\na,test,yes,0.9\n", "row 2, 'p_no': got '', wanted a number"),
+        ("name,split,predicted,p_yes,p_no\na,test,yes,nan,0.1\n", "row 2, 'p_yes': got 'nan', wanted a number"),
+        ("name,split,predicted,p_yes,p_no\n\udcff,test,yes,1,0\n", "not UTF-8"),
+    ],
+)
+def test_damaged_files_are_refused_with_their_row(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InputError, match=message):
+        read_predictions(tmp_path / "predictions.csv", LabelSet(("yes", "no")))
+
+
 def test_classes_of_other_systems(tmp_path: Path) -> None:
     write_predictions(tmp_path / "predictions.csv", CLIPS, PREDICTIONS, MER2024)
     expected = {"样本,1": "surprise", 'say "hi"': "angry"}

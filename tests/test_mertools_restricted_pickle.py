@@ -83,6 +83,45 @@ def test_the_class_of_an_array_cannot_be_called(tmp_path: Path) -> None:
         read_archive(tmp_path / "a.npz")
 
 
+class Spelled:
+    """Pickled as this call with this state."""
+
+    def __init__(self, *reduced: object) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> tuple:
+        return self.reduced
+
+
+@pytest.mark.parametrize(
+    "state",
+    [(3, "|", None, None, None, -1, -1, 0), (3, "|", None, ("a",), {"a": (np.dtype("O"), 64)}, 8, 1, 0)],
+    ids=["objects that are none", "a field beyond the end"],
+)
+def test_bytes_are_not_taken_for_addresses(tmp_path: Path, state: tuple) -> None:
+    # NumPy would look for an object at 0x4141414141414141.
+    scalar = np.float64(0).__reduce__()[0]
+    kind = Spelled(np.dtype, ("O8", False, True), state)
+    write_archive(tmp_path / "a.npz", pickle.dumps(Spelled(scalar, (kind, b"A" * 8))))
+    with pytest.raises(InputError, match="not an array that can be read"):
+        read_archive(tmp_path / "a.npz")
+
+
+def test_foreign_byte_order(tmp_path: Path) -> None:
+    texts = np.array(["ab", "é"], ">U2")
+    np.savez(tmp_path / "a.npz", x={"y": np.array([1.5, 2], ">f4"), "z": texts, "b": True, "n": np.str_("")})
+    found = read_archive(tmp_path / "a.npz")["x"].item()
+    assert found["y"].tolist() == [1.5, 2] and found["z"].tolist() == ["ab", "é"] and found["b"] is True
+    assert found["n"] == ""
+
+
+def test_what_unfolds_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mertools.restricted_pickle.LARGEST_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", zeros=np.zeros(1000))
+    with pytest.raises(InputError, match="unfolds to 8128 bytes; at most 1000 are read"):
+        read_archive(tmp_path / "a.npz")
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no file"):
         read_archive(tmp_path / "absent.npz")

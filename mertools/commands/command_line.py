@@ -11,9 +11,12 @@ from typing import Any
 
 from mertools.errors import InputError
 
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+REFUSALS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+)
 """What the machine says when a file cannot be written or read, through no fault of ours: a full disk, no permission, a
-file where a folder was wanted and the reverse."""
+file where a folder was wanted and the reverse, a name too long."""
 
 
 class Several(argparse.Action):
@@ -54,6 +57,14 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """An option's value that is a name and a path, `NAME=PATH`."""
+    name, _, path = text.partition("=")
+    if not name.strip() or not path:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=PATH such as mine=ov/descriptions.jsonl")
+    return name.strip(), Path(path)
 
 
 def share(text: str) -> tuple[int, int]:
@@ -152,7 +163,8 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        sys.stderr.write(f"error: {error.strerror}: {error.filename or 'while writing'}\n")
+        # Of a file that is written under another name first, the second is the one that was asked for.
+        sys.stderr.write(f"error: {error.strerror}: {error.filename2 or error.filename or 'while writing'}\n")
         status = 2
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")

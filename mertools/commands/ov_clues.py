@@ -90,9 +90,11 @@ def takes_of(options: argparse.Namespace, chat: Chat) -> Takes:
 
     if options.takes:
         return Takes(**dict.fromkeys(options.takes, True))
-    found = takes(probe(chat, preparation_of(options)))
+    findings = probe(chat, preparation_of(options))
+    found = takes(findings)
     parts = [part for part in PARTS_TAKEN if getattr(found, part)]
     sys.stdout.write(f"{chat.source.get('model')} takes {', '.join(parts) or 'nothing but text'}, as it showed.\n")
+    sys.stdout.writelines(f"{one.part}, tried without an answer: {one.reason}\n" for one in findings if one.reason)
     return found
 
 

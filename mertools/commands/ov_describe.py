@@ -13,6 +13,7 @@ from mertools.commands.display import clip_progress
 from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_options import (
     add_clip_options,
+    add_clues_option,
     add_join_options,
     add_language_option,
     add_strict_option,
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, ask, write, tell; returns the exit status."""
     parser = make_parser("mertools ov describe", DESCRIPTION, EXAMPLES)
     add_clip_options(parser)
-    parser.add_argument("--clues", type=Path, nargs="+", default=[], metavar="FILE", help="clues.jsonl of any models")
+    add_clues_option(parser)
     parser.add_argument(
         "--style", choices=("mer2024", "notes"), default="mer2024", help="our prompt, or that of a reader's notes"
     )
@@ -59,13 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_language_model_options(parser)
     add_strict_option(parser)
     options = parser.parse_args(arguments)
-    if options.offline and options.predictions:
+    joins = options.predictions or options.out_of_fold
+    if options.offline and joins:
         parser.error(
             "--predictions speaks to a language model, and --offline asks none: join labels (ov labels --join)"
         )
     clips = chosen_corpus(options).clips
     clues = load_clues(options.clues, clips)
-    told = told_of(evidence_of(options, clips), options.language) if options.predictions else {}
+    told = told_of(evidence_of(options, clips), options.language) if joins else {}
     if options.offline:
         outcome = write_offline_descriptions(clips, clues, options.language, options.out)
     else:
@@ -87,7 +89,7 @@ def load_clues(paths: Sequence[Path], clips: Sequence[Clip]) -> dict[str, ClipCl
             f"No clip of the corpus has a clue in {', '.join(map(str, paths))}: clues are of {first_three(clues)}, "
             f"clips are {first_three(lacking)}. Name the manifest of these clips with --data."
         )
-    if lacking and clues:
+    if lacking and paths:
         sys.stdout.write(f"{len(lacking)} clips have no clue, and are described without: {first_three(lacking)}\n")
     return clues
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, count, make_parser
-from mertools.commands.ov_score_options import add_predicted_option, add_wheel_option, clips_of, read_systems, tell
+from mertools.commands.ov_options import of_splits
+from mertools.commands.ov_score_options import add_predicted_option, add_wheel_option, read_systems, tell
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
 
@@ -46,14 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mertools.report.open_label_scores import ScoreSheet
     from mertools.set_metrics import HIT_LEVEL
 
-    corpus = read_manifest(options.data, options.media_root)
-    clips = clips_of(corpus, options.split)
+    corpus = of_splits(read_manifest(options.data, options.media_root), options.split)
+    clips = corpus.clips
     truth = {clip.name: clip.label for clip in clips if clip.label}
     if not truth:
         raise InputError(f"{options.data}: no clip has a label (column 'label'); there is nothing to hit.")
     rule, grouping = ("wheel" if options.wheel else "lexicon"), _grouping(options.wheel)
     systems = baselines(truth, sorted(set(truth.values())), options.seed)
-    systems += read_systems(options.predicted, truth, [clip.name for clip in clips], options.allow_missing)
+    systems += read_systems(options.predicted, truth, [clip.name for clip in clips], options.allow_missing, systems)
     scores = [
         SystemScores(system, tuple(score_hits(truth, run, grouping, options.seed) for run in system.runs))
         for system in systems

@@ -11,6 +11,7 @@ from mertools import run_record
 from mertools.commands.display import clip_progress, print_table
 from mertools.commands.language_model_options import CACHE_NAME, open_chat
 from mertools.commands.ov_judge_options import make_judge_parser, read_entrants
+from mertools.commands.ov_outcome import REASONS_SHOWN
 
 if TYPE_CHECKING:
     from mertools.ov.chat import Chat
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mertools.ov.oracle import Oracle
     from mertools.ov.true_texts import TrueTexts
 
-REASONS_SHOWN = 20
 PAGE = "curves.html"
 NO_FIRST_EPOCH = "{series} has no epoch 0: what training added cannot be seen."
 

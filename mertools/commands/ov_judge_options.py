@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mertools.commands.command_line import make_parser, positive
+from mertools.commands.command_line import make_parser, named_path, positive
 from mertools.commands.language_model_options import add_language_model_options
 from mertools.errors import InputError
 
@@ -38,12 +38,19 @@ def make_judge_parser() -> argparse.ArgumentParser:
         "clues (name,openset, or a manifest's open_labels)",
     )
     parser.add_argument(
-        "--predicted", nargs="+", type=_named_path, default=[], metavar="NAME=JSONL", help="systems' descriptions"
+        "--predicted",
+        nargs="+",
+        action="extend",
+        type=named_path,
+        default=[],
+        metavar="NAME=JSONL",
+        help="systems' descriptions",
     )
     parser.add_argument(
         "--checkpoints",
         nargs="+",
-        type=_named_path,
+        action="extend",
+        type=named_path,
         default=[],
         metavar="NAME=DIR",
         help="trainings, with descriptions.jsonl in the folders epoch-0, epoch-1 and so on",
@@ -83,10 +90,3 @@ def read_entrants(options: argparse.Namespace, true: TrueTexts) -> tuple[list[En
     described = {one.name: one.texts.values() for one in [*entrants, *checkpoints]}
     check_one_language(described | {TRUTH: clips.values()}, "a judge would compare texts of two languages")
     return entrants, checkpoints
-
-
-def _named_path(text: str) -> tuple[str, Path]:
-    name, _, path = text.partition("=")
-    if not name.strip() or not path:
-        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a name and a path such as mine=descriptions.jsonl")
-    return name.strip(), Path(path)

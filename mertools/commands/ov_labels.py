@@ -125,7 +125,6 @@ def _write(
     from mertools.ov.labels import write_labels
 
     outcome = Outcome("labels")
-    out.parent.mkdir(parents=True, exist_ok=True)
     with clip_progress("extracting labels") as progress:
         labelled = outcome.counted(rows, total, progress)
         write_labels(out, _joined(labelled, options, evidence) if options.join in JOINS[1:] else labelled)

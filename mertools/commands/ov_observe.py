@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import add_corpus_options, make_parser
+from mertools.commands.ov_options import add_language_option
 
 if TYPE_CHECKING:
     from mertools.ov.clues import Clue
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--features", type=Path, default=Path("features"), metavar="DIR", help="folder of the feature files"
     )
     parser.add_argument("--out", type=Path, default=Path("clues.jsonl"), metavar="JSONL", help="the clues")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the clues")
+    add_language_option(parser, "the clues")
     options = parser.parse_args(arguments)
 
     from mertools.corpus import read_manifest
@@ -44,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for clue in failed:
         sys.stdout.write(f"{clue.name} ({clue.modality}) failed: {clue.failed}\n")
     sys.stdout.write(f"{options.out}: two clues of each of {len(clips)} clips, {len(failed)} failed\n")
-    sys.stdout.write(f"\nNext: mertools ov run --data {options.data} --clues {options.out}\n")
+    command = ["mertools", "ov", "run", "--data", str(options.data), "--clues", str(options.out)]
+    command += ["--language", options.language] if options.language != "en" else []
+    sys.stdout.write(f"\nNext: {shlex.join(command)}\n")
     return 0
 
 

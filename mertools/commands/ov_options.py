@@ -34,15 +34,32 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_corpus(options: argparse.Namespace) -> Corpus:
     """The corpus with the clips alone that the options name; raises InputError for a split that there is not."""
-    corpus = read_manifest(options.data, options.media_root)
-    check_known(f"split of {options.data}", options.split or (), corpus.splits)
-    clips = [clip for clip in corpus.clips if not options.split or clip.split in options.split]
-    return replace(corpus, clips=tuple(clips[: options.limit]))
+    corpus = of_splits(read_manifest(options.data, options.media_root), options.split)
+    return replace(corpus, clips=corpus.clips[: options.limit])
+
+
+def of_splits(corpus: Corpus, splits: Sequence[str] | None) -> Corpus:
+    """The clips of `splits`, all without any; raises InputError for a split that the corpus lacks."""
+    check_known(f"split of {corpus.manifest}", splits or (), corpus.splits)
+    return replace(corpus, clips=tuple(clip for clip in corpus.clips if not splits or clip.split in splits))
 
 
 def add_language_option(parser: argparse.ArgumentParser, of: str) -> None:
     """`--language`: the language `of` what is written; the subtitle is read in it where there is one."""
     parser.add_argument("--language", choices=LANGUAGES, default="en", help=f"the language of {of}")
+
+
+def add_clues_option(parser: argparse._ActionsContainer) -> None:
+    """`--clues`: which clues there are already."""
+    parser.add_argument(
+        "--clues",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="clues.jsonl of any models",
+    )
 
 
 def add_strict_option(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from mertools.commands.ov_options import told_of
 from mertools.commands.ov_outcome import Outcome
 from mertools.commands.ov_run_options import models_for
 from mertools.commands.ov_translate import descriptions_kind, write_translation
+from mertools.errors import InputError
 
 if TYPE_CHECKING:
     from mertools.clip import Clip
@@ -58,7 +59,10 @@ class Models:
 def gather(
     options: argparse.Namespace, clips: Sequence[Clip], models: Models, folder: Path, run: int
 ) -> tuple[list[ClueSource], list[Outcome]]:
-    """Ask all models for their clues, a file each, and find the files that were named."""
+    """Ask all models for their clues, a file each, and find the files that were named.
+
+    Raises InputError for models that would write the same file.
+    """
     from mertools.ov.grid import ClueSource, as_file_name, clue_source
 
     wanted = [("", medium) for medium in options.perceived or ()]
@@ -73,6 +77,11 @@ def gather(
         chat = models.chat(model)
         name = as_file_name(str(chat.source["model"]))
         source = ClueSource(name, medium, folder / "clues" / f"{name}-{medium}.jsonl")
+        if any(source.path == other.path for other in sources):
+            raise InputError(
+                f"{source.path} stands there twice: two models for {medium} are called {name!r} in files' names, or "
+                "--clues names what would be written over. Run them one by one, with an --out each."
+            )
         outcomes.append(write_clues_of(options, clips, [medium], chat, models.takes(model), source.path, run))
         sources.append(source)
     return sources, outcomes

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mertools.clip import Clip
-from mertools.commands.command_line import add_corpus_options, make_parser, positive
+from mertools.commands.command_line import add_corpus_options, count, make_parser, named_path, positive
 from mertools.commands.display import print_table
 from mertools.commands.small_clips import write_small_clips
 from mertools.corpus import read_manifest
@@ -98,14 +98,17 @@ def make_export_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--system",
         action="append",
+        type=named_path,
         required=True,
         metavar="NAME=JSONL",
         help="a system and its descriptions.jsonl; give it once for each",
     )
-    parser.add_argument("--truth", metavar="NAME=JSONL", help="the true descriptions, rated like a system")
+    parser.add_argument(
+        "--truth", type=named_path, metavar="NAME=JSONL", help="the true descriptions, rated like a system"
+    )
     parser.add_argument("--items", type=positive, default=20, metavar="N", help="clips, drawn from all described ones")
     parser.add_argument("--raters", type=positive, default=5, metavar="N", help="people, each of whom rates everything")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draw and of all orders")
+    parser.add_argument("--seed", type=count, default=0, help="seed of the draw and of all orders")
     parser.add_argument(
         "--language", choices=LANGUAGES, help="the language of all descriptions (default: any, but one for all)"
     )
@@ -116,17 +119,14 @@ def make_export_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _named_files(systems: Sequence[str], truth: str | None) -> tuple[str, dict[str, Path]]:
+def _named_files(systems: Sequence[tuple[str, Path]], truth: tuple[str, Path] | None) -> tuple[str, dict[str, Path]]:
     """The name of the truth ("" without one), and the files of all systems by name."""
     files: dict[str, Path] = {}
-    for option, text in [*(("--system", text) for text in systems), *([("--truth", truth)] if truth else [])]:
-        name, equals, path = text.partition("=")
-        if not (name.strip() and equals and path):
-            raise InputError(f"{option} {text}: wanted a name and a file, such as Valley=descriptions.jsonl.")
-        if name.strip() in files:
-            raise InputError(f"{option} {text}: there is a system {name.strip()!r} already; names are unique.")
-        files[name.strip()] = Path(path)
-    return (truth.partition("=")[0].strip() if truth else ""), files
+    for name, path in [*systems, *filter(None, [truth])]:
+        if name in files:
+            raise InputError(f"Two systems are called {name!r}. Give {path} another name: NAME={path}.")
+        files[name] = path
+    return (truth[0] if truth else ""), files
 
 
 def _read_texts(files: Mapping[str, Path], clips: Mapping[str, Clip]) -> dict[str, dict[str, str]]:

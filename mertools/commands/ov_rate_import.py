@@ -14,6 +14,7 @@ from mertools.commands.command_line import make_parser
 from mertools.commands.display import print_table
 from mertools.ov.rating import CHOICES, RATING, VALUES, Key, read_key
 from mertools.ov.rating_sheets import collect, read_answers
+from mertools.whole_files import whole_file
 
 if TYPE_CHECKING:
     from mertools.ov.rating_scores import SystemScore
@@ -153,6 +154,5 @@ def _write(
         "correlations": [asdict(one) for one in found],
         "incomplete": gaps,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, indent=1) + "\n")

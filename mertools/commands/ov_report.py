@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mertools import run_record
-from mertools.commands.command_line import Several, add_corpus_options, make_parser, positive
+from mertools.commands.command_line import Several, add_corpus_options, count, make_parser, named_path, positive
 from mertools.commands.display import clip_progress
-from mertools.corpus import Corpus, read_manifest
+from mertools.commands.ov_options import of_splits
+from mertools.corpus import read_manifest
 from mertools.errors import InputError
-from mertools.registry import look_up
 
 CLIPS = 48
 MOST_WITH_MEDIA = 60
@@ -57,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     with clip_progress("reading media", "lacking a medium") as progress:
         choice = Choice(options.clips, options.seed, media)
-        count = write_clips_page(options.out, shown, systems, classifier, lexicon(), choice, made, progress)
+        shown_clips = write_clips_page(options.out, shown, systems, classifier, lexicon(), choice, made, progress)
     size = options.out.stat().st_size / 1e6
-    sys.stdout.write(f"Page: {options.out} ({count} clips, {size:.1f} MB)\n")
+    sys.stdout.write(f"Page: {options.out} ({shown_clips} clips, {size:.1f} MB)\n")
     if media:
         sys.stdout.write("It holds pictures of the clips: give it to those alone who may have the clips.\n")
     return 0
@@ -71,7 +70,7 @@ def make_report_parser() -> argparse.ArgumentParser:
     add_corpus_options(parser)
     parser.add_argument(
         "--system",
-        type=named_folder,
+        type=named_path,
         action="append",
         required=True,
         metavar="NAME=DIR",
@@ -81,7 +80,7 @@ def make_report_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, metavar="RUN", help="a finished run of run_fusion.py: the classifier")
     parser.add_argument("--split", action=Several, metavar="NAME", help="splits to show (default: all)")
     parser.add_argument("--clips", type=positive, default=CLIPS, metavar="N", help="clips on the page")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the clips drawn by lot")
+    parser.add_argument("--seed", type=count, default=0, help="seed of the clips drawn by lot")
     parser.add_argument(
         "--media",
         action=argparse.BooleanOptionalAction,
@@ -90,18 +89,3 @@ def make_report_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("explained.html"), metavar="HTML", help="the page to write")
     return parser
-
-
-def named_folder(text: str) -> tuple[str, Path]:
-    """An option's value that is a name and a folder, `NAME=DIR`."""
-    name, _, folder = text.partition("=")
-    if not name.strip() or not folder:
-        raise argparse.ArgumentTypeError(f"got {text!r}, wanted NAME=DIR such as observer=ov/observer")
-    return name.strip(), Path(folder)
-
-
-def of_splits(corpus: Corpus, splits: Sequence[str] | None) -> Corpus:
-    """The clips of `splits`, all without any; raises InputError for a split that the corpus lacks."""
-    for split in splits or ():
-        look_up("split", split, dict.fromkeys(corpus.splits))
-    return replace(corpus, clips=tuple(clip for clip in corpus.clips if not splits or clip.split in splits))

@@ -16,6 +16,7 @@ from mertools.commands.ov_outcome import Outcome, show, status, summed
 from mertools.commands.ov_pipeline import Made, Models, Work, combine, gather
 from mertools.commands.ov_run_options import parse
 from mertools.corpus import Corpus
+from mertools.model_sources.downloads import without_credentials
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,10 +68,10 @@ def _described(corpus: Corpus) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """An option's value as result.json takes it."""
+    """An option's value as result.json takes it, addresses without passwords."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    return str(value) if isinstance(value, Path) else value
+    return without_credentials(str(value)) if isinstance(value, Path | str) else value
 
 
 def _row(one: Made) -> list[str]:

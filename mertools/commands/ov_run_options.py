@@ -12,6 +12,7 @@ from mertools.commands.ov_clues import PERCEIVED, add_style_option
 from mertools.commands.ov_options import (
     PARTS_TAKEN,
     add_clip_options,
+    add_clues_option,
     add_join_options,
     add_language_option,
     add_media_options,
@@ -85,7 +86,7 @@ def _add_model_choices(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "models", "A model may be named with its server, NAME@URL; else --server and --model say which."
     )
-    group.add_argument("--clues", type=Path, nargs="+", default=[], metavar="FILE", help="clues.jsonl of any models")
+    add_clues_option(group)
     group.add_argument(
         "--from",
         dest="perceived",

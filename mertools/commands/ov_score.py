@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
 from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
+from mertools.commands.ov_options import add_language_option, of_splits
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
-    clips_of,
     read_systems,
     tell,
 )
@@ -67,9 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paper = PrintedLabels(options.paper, options.language) if options.paper else None
     truth, listed, notice = _read_truth(options)
     systems = baselines(truth, CANDIDATES[options.language], options.seed)
-    systems += read_systems(options.predicted, truth, listed, options.allow_missing)
+    systems += read_systems(options.predicted, truth, listed, options.allow_missing, systems)
     if options.ceiling:
-        systems += read_systems([f"ceiling={options.ceiling}"], truth, listed, options.allow_missing)
+        systems += read_systems([f"ceiling={options.ceiling}"], truth, listed, options.allow_missing, systems)
     measure = WHEEL_LEVEL if options.grouping == "wheel" else SET_LEVEL
     with _judge(options) as judge:
         scores = score_systems(truth, systems, judge, measure, options.seed)
@@ -116,7 +116,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_wheel_option(parser)
     parser.add_argument("--year", choices=("2025", "2026"), help="whose wheel score: levels 1 and 2, or level 1 alone")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="the language of the labels")
+    add_language_option(parser, "the labels")
     parser.add_argument(
         "--paper",
         nargs="?",
@@ -152,9 +152,8 @@ def _check(options: argparse.Namespace) -> None:
 def _read_truth(options: argparse.Namespace) -> tuple[Truth, Collection[str], str]:
     """The true labels of the clips that have some, the names of all clips, the corpus' notice."""
     if options.truth is None:
-        corpus = read_manifest(options.data, options.media_root)
-        clips = clips_of(corpus, options.split)
-        truth, notice, listed = {clip.name: clip.open_labels for clip in clips}, corpus.notice, corpus.manifest
+        corpus = of_splits(read_manifest(options.data, options.media_root), options.split)
+        truth, notice, listed = {clip.name: clip.open_labels for clip in corpus.clips}, corpus.notice, corpus.manifest
     else:
         from mertools.ov.labels import read_labels
 

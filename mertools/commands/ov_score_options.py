@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.display import print_table
 from mertools.errors import InputError
-from mertools.registry import look_up
 
 if TYPE_CHECKING:
-    from mertools.clip import Clip
-    from mertools.corpus import Corpus
     from mertools.ov.scoring import System
     from mertools.report.open_label_scores import ScoreSheet
 
@@ -28,6 +25,7 @@ def add_predicted_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predicted",
         nargs="+",
+        action="extend",
         required=True,
         metavar="[NAME=]CSV",
         help="files of labels, side by side, a classifier's predictions.csv among them if you like; NAME=a.csv,b.csv "
@@ -49,24 +47,22 @@ def add_wheel_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_systems(
-    arguments: Sequence[str], clips: Collection[str], listed: Collection[str], allow_missing: bool
+    arguments: Sequence[str],
+    clips: Collection[str],
+    listed: Collection[str],
+    allow_missing: bool,
+    others: Sequence[System] = (),
 ) -> list[System]:
     """The systems that `--predicted` names, each with labels for `clips`, which are some of those `listed`.
 
-    Raises InputError for a name that stands twice, and for a file that cannot be read or lacks clips.
+    Raises InputError for a name that stands twice or that one of the `others` in the table has, for a name without a
+    file, and for a file that cannot be read or lacks clips.
     """
     systems = [_system(argument, clips, listed, allow_missing) for argument in arguments]
-    names = [system.name for system in systems]
+    names = [system.name for system in (*others, *systems)]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(f"Two systems are called {repeated[0]!r}. Name them: --predicted NAME=CSV NAME=CSV.")
     return systems
-
-
-def clips_of(corpus: Corpus, splits: Sequence[str] | None) -> list[Clip]:
-    """The clips of the splits named, or all; raises InputError for a split that is not there."""
-    for split in splits or ():
-        look_up(f"split of {corpus.manifest}", split, dict.fromkeys(corpus.splits))
-    return [clip for clip in corpus.clips if not splits or clip.split in splits]
 
 
 def tell(sheet: ScoreSheet, as_json: bool) -> None:
@@ -98,6 +94,8 @@ def _named_files(argument: str) -> tuple[str, tuple[str, ...]]:
     """`NAME=a.csv,b.csv` taken apart; a file without a name is called as it is, or as its folder."""
     name, equals, files = argument.partition("=")
     if equals and name and "/" not in name and not Path(argument).is_file():
+        if not files.strip(","):
+            raise InputError(f"--predicted {argument}: wanted a file behind the name, such as {name}=labels.csv.")
         return name, tuple(filter(None, files.split(",")))
     path = Path(argument)
     return (path.resolve().parent.name if path.stem == LABELS_FILE else path.stem), (argument,)

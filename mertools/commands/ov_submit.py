@@ -72,7 +72,7 @@ def _check_models(labels: Path, given: Sequence[str] | None) -> None:
     models = models_of(labels) if given is None else dict.fromkeys(name for name in given if name != NO_MODEL)
     if models is None:
         raise InputError(
-            f"Nothing beside {labels} tells which models made it (no clues, descriptions or exchanges), and the rules "
+            f"Nothing beside {labels} tells which model extracted it (no exchanges.sqlite), and the rules "
             f"forbid closed ones. {RULE}. Name the models with --models, or write --models none."
         )
     check_open(models)

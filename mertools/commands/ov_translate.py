@@ -65,7 +65,6 @@ def write_translation(kind: Kind, file: Path, chat: Chat, to: str, out: Path, ru
     """Translate a file and write that; raises InputError for a file that is none of its kind, before all questions."""
     total = sum(1 for _ in kind.read(file))
     outcome = Outcome("translation")
-    out.parent.mkdir(parents=True, exist_ok=True)
     with clip_progress("translating") as progress:
         kind.write(out, outcome.counted(kind.translate(kind.read(file), chat, to, run), total, progress))
     return outcome

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
 
 COLUMNS = ("name", "system", "metric", "value")
@@ -46,16 +45,14 @@ def read_automatic_scores(path: Path) -> list[AutomaticScore]:
 
 
 def _rows(path: Path) -> Iterable[Mapping[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"There is no file of scores {path}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8.") from None
+    absent = f"There is no file of scores {path}."
     if path.suffix.lower() != ".json":
-        return csv.DictReader(io.StringIO(text, newline=""))
+        with csv_reader(path, absent) as reader:
+            return list(reader)
     try:
-        rows = json.loads(text)
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(absent) from None
     except ValueError:
         rows = None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -8,6 +8,9 @@ from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
+NOT_IN_THE_CACHE = "not in the cache"
+"""The reason where no server may be asked."""
+
 
 class Unreadable(Exception):
     """An answer that is not what was asked; the message says what is wrong with it, to the model and to the log."""

@@ -14,7 +14,7 @@ from mertools import randomness
 from mertools.errors import InputError
 from mertools.media import MissingMedium, UnreadableMedia
 from mertools.ov import message_parts
-from mertools.ov.chat import Answer, Medium, Question, Unreadable
+from mertools.ov.chat import NOT_IN_THE_CACHE, Answer, Medium, Question, Unreadable
 from mertools.ov.connection import Connection, Server
 from mertools.ov.exchanges import Exchange, Exchanges, exchange_key
 from mertools.ov.prompts import REPAIR
@@ -23,9 +23,6 @@ from mertools.ov.retries import Retries
 from mertools.ov.tries import Tries
 
 T = TypeVar("T")
-
-NOT_IN_THE_CACHE = "not in the cache"
-"""The reason where no server may be asked."""
 
 PENDING = 8
 """Questions taken ahead, in multiples of those asked at once: a slow one holds up the others no sooner."""

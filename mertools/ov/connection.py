@@ -56,6 +56,12 @@ class Server:
             raise InputError(
                 f"{self.name!r} is not the address of a server. Wanted one such as http://127.0.0.1:8080/v1."
             )
+        if "?" in self.url or "#" in self.url:
+            # Requests go to what stands before it; and keys that stand there would be told.
+            raise InputError(
+                f"The server's address has something behind {self.name}: leave that out. A key is read from the "
+                "environment variable OPENAI_API_KEY."
+            )
         # Further on, the message about such a header would repeat it.
         if not re.fullmatch(r"[!-~]*", self.key):
             raise InputError(
@@ -65,7 +71,7 @@ class Server:
     @property
     def name(self) -> str:
         """The address as it may be told."""
-        return without_credentials(self.url)
+        return re.split("[?#]", without_credentials(self.url))[0]
 
 
 @dataclass(frozen=True)

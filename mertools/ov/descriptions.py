@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
 from mertools.ov.json_lines import read_objects, write_objects
 
@@ -65,18 +65,12 @@ def _numbered(path: Path) -> Iterator[tuple[int, Description]]:
 
 
 def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            if lacking := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
-                raise InputError(f"{path}, line 1: there is no column {lacking[0]!r}, wanted {' and '.join(COLUMNS)}.")
-            for row in reader:
-                if row["description"].strip():
-                    yield reader.line_num, {column: row[column] for column in COLUMNS}
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
+    with csv_reader(path, f"There is no file {path}.") as reader:
+        if lacking := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+            raise InputError(f"{path}, line 1: there is no column {lacking[0]!r}, wanted {' and '.join(COLUMNS)}.")
+        for row in reader:
+            if row["description"].strip():
+                yield reader.line_num, {column: row[column] for column in COLUMNS}
 
 
 def write_descriptions(path: Path, descriptions: Iterable[Description]) -> None:

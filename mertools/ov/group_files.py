@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from mertools.errors import InputError
 from mertools.ov.groupings import ByClip, folded
+from mertools.restricted_pickle import check_size
 
 Groups = tuple[tuple[str, ...], ...]
 INNER_LIST = re.compile(r"\[([^\[\]]*)\]")
@@ -36,10 +38,11 @@ def read_groups(path: Path) -> ByClip:
         return ByClip(_from_json(path))
     try:
         with zipfile.ZipFile(path) as archive:
+            check_size(path, archive)
             return ByClip(
                 {Path(name).stem: _from_array(f"{path}:{name}", archive.read(name)) for name in _arrays(archive)}
             )
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error):
         raise InputError(f"{path} is neither a zip of .npy files nor JSON (its name ends in .json).") from None
 
 

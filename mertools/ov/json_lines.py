@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 
 def read_objects(path: Path, wanted: Mapping[str, type]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -42,14 +42,6 @@ def _object(path: Path, number: int, line: bytes, wanted: Mapping[str, type]) ->
 
 def write_objects(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
     """Write each of `objects` as it comes; the file appears under its name when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for one in objects:
-                file.write(json.dumps(one, ensure_ascii=False, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        for one in objects:
+            file.write(json.dumps(one, ensure_ascii=False, allow_nan=False) + "\n")

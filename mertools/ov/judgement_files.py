@@ -13,6 +13,7 @@ from mertools.errors import InputError
 from mertools.ov.automatic_scores import COLUMNS
 from mertools.ov.judgements import JudgedSystem, Judgement, automatic_scores, score
 from mertools.ov.judging import METRICS, Verdicts
+from mertools.whole_files import whole_file
 
 FORMAT = "mertools judgement 1"
 
@@ -29,21 +30,32 @@ def write_judgement(path: Path, judgement: Judgement) -> None:
         "systems": [_record(system, judgement) for system in judgement.systems],
         "clips": judgement.clips,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_judgement(path: Path) -> Judgement:
     """Read judgement.json; raises InputError for a file that is absent or is none."""
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
+        if contents["format"] != FORMAT:
+            raise ValueError(contents["format"])
+        return _judgement(contents)
     except FileNotFoundError:
         raise InputError(f"There is no judgement {path}. `mertools ov judge` writes one as judgement.json.") from None
-    except ValueError:
-        contents = None
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        raise InputError(f"{path} is not the judgement.json that `mertools ov judge` writes.")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path} is not the judgement.json that `mertools ov judge` writes.") from None
+
+
+def write_automatic_scores(path: Path, judgement: Judgement) -> None:
+    """Write every number of a judgement as `mertools ov rate import --metrics` reads it, atomically."""
+    with whole_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(automatic_scores(judgement))
+
+
+def _judgement(contents: Mapping[str, Any]) -> Judgement:
     clips = tuple(contents["clips"])
     return Judgement(
         contents["judge"],
@@ -53,16 +65,6 @@ def read_judgement(path: Path) -> Judgement:
         tuple(_system(record, clips) for record in contents["systems"]),
         contents["seed"],
     )
-
-
-def write_automatic_scores(path: Path, judgement: Judgement) -> None:
-    """Write every number of a judgement as `mertools ov rate import --metrics` reads it, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(automatic_scores(judgement))
-    temporary.replace(path)
 
 
 def _record(system: JudgedSystem, judgement: Judgement) -> dict[str, Any]:

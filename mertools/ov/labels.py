@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import csv
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 
 NAME, OPENSET, FAILED = COLUMNS = ("name", "openset", "failed")
 CLASS = "predicted"
@@ -36,31 +37,19 @@ def read_labels(path: Path) -> list[OpenLabels]:
     Raises InputError, with the row (the header is row 1), for a file that is absent, empty or not UTF-8, a missing
     column, a name that is empty or used twice, a cell that is no list of labels, and labels of a clip that failed.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            _check_header(path, reader.fieldnames or [])
-            rows = [_row(path, number, cells) for number, cells in enumerate(reader, start=2)]
-    except FileNotFoundError:
-        raise InputError(f"There is no file of labels {path}. `mertools ov labels` writes one.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{path} is damaged as CSV: {error}.") from None
+    with csv_reader(path, f"There is no file of labels {path}. `mertools ov labels` writes one.") as reader:
+        _check_header(path, reader.fieldnames or [])
+        rows = [_row(path, number, cells) for number, cells in enumerate(reader, start=2)]
     _check_names(path, rows)
     return rows
 
 
 def write_labels(path: Path, rows: Iterable[OpenLabels]) -> None:
     """Write labels.csv, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([row.name, str(list(row.labels)), row.failed] for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def parse_openset(text: str) -> tuple[str, ...] | None:

@@ -5,11 +5,11 @@ Most of the papers' multimodal models run in forks of their own and in no server
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
 from mertools.ov.clues import Clue
 from mertools.ov.json_lines import read_objects
@@ -73,18 +73,10 @@ def _counted(what: str, pairs: Iterable[tuple[Any, Any]]) -> Rows:
 
 
 def _table_rows(path: Path) -> Rows:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            column = _text_column(path, reader.fieldnames or ())
-            for number, row in enumerate(reader, start=2):
-                yield f"row {number}", row["name"], row[column] or ""
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{path} is damaged as CSV: {error}.") from None
+    with csv_reader(path, f"There is no file {path}.") as reader:
+        column = _text_column(path, reader.fieldnames or ())
+        for number, row in enumerate(reader, start=2):
+            yield f"row {number}", row["name"], row[column]
 
 
 def _line_rows(path: Path) -> Rows:

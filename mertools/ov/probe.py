@@ -19,7 +19,7 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.media import SAMPLE_RATE, write_clip
 from mertools.ov.answers import read_text
-from mertools.ov.chat import Answer, Chat, Question
+from mertools.ov.chat import NOT_IN_THE_CACHE, Answer, Chat, Question
 from mertools.ov.clip_media import ClipMedia, Preparation
 from mertools.ov.takes import Takes
 
@@ -99,6 +99,10 @@ def probe(chat: Chat, preparation: Preparation = PREPARATION) -> tuple[Finding, 
     Raises InputError where the model does not even answer words.
     """
     (greeted,) = chat.answers([Question("greeting", GREETING, read_text)])
+    if greeted.reason == NOT_IN_THE_CACHE:
+        raise InputError(
+            "What the model takes was not tried out in the exchanges that are replayed. Say it with --takes, as then."
+        )
     if greeted.reason:
         raise InputError(f"The model does not answer a question in words alone: {greeted.reason}. See to that first.")
     with tempfile.TemporaryDirectory(prefix="mertools-probe-") as folder:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mertools.errors import InputError
 from mertools.ov.language_models import is_closed
+from mertools.run_record import RESULT, read_result
 
 STEPS = ("clues*.jsonl", "descriptions*.jsonl")
 """The files of the steps before labels, whose rows name their models in `source`."""
@@ -19,18 +20,32 @@ RULE = 'MER2024 §2.4: "participants cannot use closed-source models (such as GP
 
 
 def models_of(labels: Path) -> dict[str, Path] | None:
-    """The models behind the file `labels`, each with the file that names it; None where no file tells.
+    """The models behind the file `labels`, each with the file that names it; None where no file tells who extracted it.
 
     Read are the clues and descriptions in its folder, and the exchanges there or, of a run among several or in a grid,
-    up to two folders above.
+    up to two folders above: who extracted labels stands there alone, unless result.json says that no one was asked.
+
+    Raises InputError for clues and descriptions that do not name their source.
     """
     folder = labels.resolve().parent
     steps = [path for pattern in STEPS for path in sorted(folder.glob(pattern))]
-    exchanges = next((path for at in (folder, *folder.parents[:2]) if (path := at / EXCHANGES).is_file()), None)
-    if not steps and exchanges is None:
-        return None
     found = {model: path for path in steps for model in _models_in_sources(path)}
-    return found | ({model: exchanges for model in _models_asked(exchanges)} if exchanges else {})
+    if exchanges := _above(folder, EXCHANGES):
+        return dict.fromkeys(_models_asked(exchanges), exchanges) | found
+    if any(map(is_closed, found)) or _was_offline(folder):
+        return found
+    return None
+
+
+def _above(folder: Path, name: str) -> Path | None:
+    """The file `name` in a folder, or up to two above."""
+    return next((path for at in (folder, *folder.parents[:2]) if (path := at / name).is_file()), None)
+
+
+def _was_offline(folder: Path) -> bool:
+    """Whether the labels are of `mertools ov run --offline`."""
+    path = _above(folder, RESULT)
+    return path is not None and bool(read_result(path.parent).get("configuration", {}).get("offline"))
 
 
 def check_open(models: Mapping[str, Path | None]) -> None:

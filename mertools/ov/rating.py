@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mertools.errors import InputError
 from mertools.ov.language import check_one_language
 from mertools.randomness import generator
+from mertools.whole_files import whole_file
 
 CHOICES = ("completely wrong", "correct (small part)", "correct (most part)", "completely correct")
 """What raters choose from, worth 1 to 4 (EMER §4)."""
@@ -113,21 +115,24 @@ def write_key(path: Path, key: Key) -> None:
         ],
         "orders": key.orders,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_key(path: Path) -> Key:
     """Read key.json; raises InputError for a file that is absent or is no key."""
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
+        if contents["format"] != FORMAT:
+            raise ValueError(contents["format"])
+        return _key(contents)
     except FileNotFoundError:
         raise InputError(f"There is no key {path}. `mertools ov rate export` writes it as key.json.") from None
-    except ValueError:
-        contents = None
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        raise InputError(f"{path} is not the key.json that `mertools ov rate export` writes.")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path} is not the key.json that `mertools ov rate export` writes.") from None
+
+
+def _key(contents: Mapping[str, Any]) -> Key:
     items = tuple(Item(row["item"], row["clip"], row["shown_clip"], row["system"]) for row in contents["items"])
     orders = {rater: tuple(order) for rater, order in contents["orders"].items()}
     return Key(contents["study"], contents["seed"], tuple(contents["systems"]), contents["truth"], items, orders)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mertools.corpus import MEDIUM_COLUMNS, read_manifest
+from mertools.csv_files import csv_reader
 from mertools.errors import InputError
 from mertools.ov.descriptions import read_descriptions
 from mertools.ov.judging import Truth
@@ -63,10 +63,5 @@ def read_true_texts(path: Path) -> TrueTexts:
 
 
 def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(csv.reader(file), [])
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8.") from None
+    with csv_reader(path, f"There is no file {path}.") as reader:
+        return list(reader.fieldnames or ())

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from mertools.report.tables import split_heading
+from mertools.whole_files import whole_file
 
 HERE = Path(__file__).parent
 
@@ -42,7 +43,8 @@ def write_document(path: Path, template: str, styles: Sequence[str], scripts: Se
         )
     )
     # The hashes in the page's security policy are of these very bytes: no line end may change on the way.
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with whole_file(path) as file:
+        file.write(text)
     return path
 
 
