@@ -22,6 +22,7 @@ VERBS = {
     "data transcribe": ("mertools.commands.data_transcribe", "write down what is said in clips without a subtitle"),
     "data validate": ("mertools.commands.data_validate", "what is wrong with the clips of a corpus, clip by clip"),
     "data faces": ("mertools.commands.data_faces", "find and crop faces once, for all visual encoders"),
+    "adapt videomae": ("mertools.commands.adapt_videomae", "continue VideoMAE's pre-training on a corpus' faces"),
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),
