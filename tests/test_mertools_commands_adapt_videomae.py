@@ -185,6 +185,34 @@ def test_what_was_seen_is_told(corpus: Path, whole: Path, tmp_path: Path, capsys
     assert "Only clips of split train were seen" in capsys.readouterr().out
 
 
+def test_a_feature_file_says_what_its_encoder_has_seen(corpus: Path, whole: Path) -> None:
+    sources = {card: f"path:{whole / 'checkpoint'}" for card in CARDS}
+    adapted = build(CATALOG[CARD], Settings(sources=sources, faces=corpus / "faces.h5"))
+    assert json.loads(adapted.provenance("utterance").recipe)["adapted_on"] == "2 of noise, 3 of semi, 7 of train"
+    assert "adapted_on" not in build(CATALOG[CARD]).recipe
+    other = build(CATALOG["videomae-base-mer2023"], Settings(sources=sources, faces=corpus / "faces.h5"))
+    with pytest.raises(InputError, match="sees pictures of 160 pixels, and videomae-base-mer2023 shows 224"):
+        other.load("cpu")
+
+
+def test_half_precision_leaves_weights_whole(
+    corpus: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    def accelerator(device: str) -> Accelerator:
+        AcceleratorState._reset_state()
+        return Accelerator(cpu=True, mixed_precision="bf16")
+
+    monkeypatch.setattr(adapt_videomae, "make_accelerator", accelerator)
+    out = adapt(corpus, tmp_path, "--epochs", "1")
+    AcceleratorState._reset_state()
+    assert {one.dtype for one in weights(out).values()} == {torch.float32}
+    found, wanted = read_losses(out / "loss.csv")[0][2], read_losses(whole / "loss.csv")[0][2]
+    assert found != wanted and found == pytest.approx(wanted, rel=1e-3)
+
+
 def test_a_finished_run_is_left_alone(corpus: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (whole / "checkpoint" / "model.safetensors").stat().st_mtime_ns
     adapt(corpus, whole)

@@ -18,7 +18,7 @@ import torch
 from feature_extractors.cards.card import Recipe
 from feature_extractors.face_source import FaceSource
 from feature_extractors.pictures import scaled
-from feature_extractors.videomae import IMAGENET_MEAN, IMAGENET_STD
+from feature_extractors.videomae import ADAPTATION, IMAGENET_MEAN, IMAGENET_STD
 from mertools.errors import InputError
 from mertools.prepare.adaptation.clips import FaceClips
 from mertools.prepare.adaptation.schedule import (
@@ -43,7 +43,7 @@ from mertools.randomness import seed_for
 from mertools.run_record import versions
 
 SCHEMA = 1
-STATES, CHECKPOINT, LOSSES, PROVENANCE = "states", "checkpoint", "loss.csv", "adaptation.json"
+STATES, CHECKPOINT, LOSSES = "states", "checkpoint", "loss.csv"
 
 Told = Callable[[int, int, float], None]
 """Told how many steps are done, how many there are, and the loss of the last."""
@@ -122,7 +122,7 @@ class Adaptation:
         }
 
     def _found(self) -> State | None:
-        path = self.out / CHECKPOINT / PROVENANCE
+        path = self.out / CHECKPOINT / ADAPTATION
         if path.is_file():
             refuse_another(self.out, json.loads(path.read_text(encoding="utf-8"))["identity"], self.identity)
         found = last_state(self.out / STATES)
@@ -133,7 +133,7 @@ class Adaptation:
     @property
     def finished(self) -> bool:
         """Whether the checkpoint is there already."""
-        return (self.out / CHECKPOINT / PROVENANCE).is_file()
+        return (self.out / CHECKPOINT / ADAPTATION).is_file()
 
     def run(self, tell: Told = lambda done, total, loss: None) -> Path:
         """Train to the end; returns the folder of the checkpoint.
@@ -216,7 +216,7 @@ class Adaptation:
         with replacing_folder(self.out / CHECKPOINT) as folder:
             self._network.cpu().save_pretrained(folder)
             text = json.dumps(self._provenance(), indent=2, ensure_ascii=False, allow_nan=False)
-            (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+            (folder / ADAPTATION).write_text(text + "\n", encoding="utf-8")
 
     def _provenance(self) -> Mapping[str, Any]:
         """What the checkpoint has learned from, and how."""
