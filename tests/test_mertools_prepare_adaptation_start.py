@@ -53,7 +53,7 @@ def test_the_authors_file_and_damaged_weights_are_refused(tmp_path: Path, tiny_s
 
 
 def test_the_true_size_builds_on_the_meta_device() -> None:
-    """VideoMAE-base: the encoder that the card counts, and a decoder of four blocks of 384 (VideoMAE, Table 1)."""
+    """VideoMAE-base: the encoder that the card counts, and a decoder of four blocks of 384 (VideoMAE, appendix)."""
     library = transformers()
     config = library.VideoMAEConfig(use_mean_pooling=False)
     with torch.device("meta"):

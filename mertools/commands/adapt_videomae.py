@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Other processes of accelerate are silent.
             checkpoint = adaptation.run(progress if accelerator.is_main_process else lambda *_: None)
     if accelerator.is_main_process:
-        _tell_after(adaptation, checkpoint, options)
+        _tell_after(checkpoint, options, corpus.notice)
     return 0
 
 
@@ -207,11 +208,17 @@ def _tell_before(adaptation: Adaptation, asked: int, note: str) -> None:
         sys.stdout.write(f"Going on after step {adaptation.resumed.step}.\n")
 
 
-def _tell_after(adaptation: Adaptation, checkpoint: Path, options: argparse.Namespace) -> None:
-    losses = adaptation.epoch_losses()
+def _tell_after(checkpoint: Path, options: argparse.Namespace, notice: str) -> None:
+    from feature_extractors.videomae import ADAPTATION
+    from mertools.prepare.adaptation.training import LOSSES
+    from mertools.report.adaptation_page import write_adaptation_page
+
+    provenance = json.loads((checkpoint / ADAPTATION).read_text(encoding="utf-8"))
+    page = write_adaptation_page(options.out / "loss.html", provenance, LOSSES, notice)
+    losses = provenance["loss"]
     sys.stdout.write(
-        f"\nLoss: {losses[0]:.4f} in the first epoch, {losses[-1]:.4f} in the last; each step's stands in "
-        f"{options.out / 'loss.csv'}\nCheckpoint: {checkpoint}\n"
+        f"\nLoss: {losses[0]:.4f} in the first epoch, {losses[-1]:.4f} in the last\n"
+        f"Curve: {page}, each step in {options.out / LOSSES}\nCheckpoint: {checkpoint}\n"
     )
     faces = ["--faces", str(options.faces)] if options.faces else []
     weights = ["--weights", f"{options.card}=path:{checkpoint}", "--recipe", options.recipe]

@@ -1,4 +1,4 @@
-"""How VideoMAE is optimised: the published settings (VideoMAE, appendix, Table 8: pre-training)."""
+"""How VideoMAE is optimised: the published settings (VideoMAE, appendix)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PUBLISHED_BATCH = 256
 WARMUP_SHARE = 0.05
 """40 of 800 epochs."""
 FIRST_RATE, LAST_RATE = 1e-6, 1e-5
-"""Where the rate begins, and where it ends, for 256 clips a step: as in the authors' code."""
+"""Where the rate begins, and where it ends, for 256 clips a step."""
 
 
 def learning_rate(step: int, steps: int, base: float, clips: int) -> float:

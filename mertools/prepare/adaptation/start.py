@@ -34,7 +34,7 @@ def read_start(source: str, recipe: Recipe) -> Start:
     """The checkpoint that `source` names, for pictures and windows of the size that `recipe` says.
 
     The positions of VideoMAE are sines, and nothing else depends on the pictures' size. Targets are pixels normalised
-    within each patch, whatever its config.json says (VideoMAE, section 3.2).
+    within each patch, whatever its config.json says (VideoMAE, section 3.1).
 
     Raises InputError for a checkpoint that cannot be had or read, is no VideoMAE, lacks a weight (a random decoder
     would spoil the encoder), or takes windows that the recipe does not show.

@@ -231,11 +231,11 @@ class Adaptation:
             "note": seen(self.clips),
             "mask_ratio": MASK_RATIO,
             "steps": self.steps,
-            "loss": self.epoch_losses(),
+            "loss": self._epoch_losses(),
             "versions": versions("torch", "transformers", "accelerate"),
         }
 
-    def epoch_losses(self) -> list[float]:
+    def _epoch_losses(self) -> list[float]:
         """The mean loss of each epoch."""
         rows = read_losses(self.out / LOSSES)
         epochs = [[loss for _, visit, loss, _ in rows if int(visit) == epoch] for epoch in range(self.plan.epochs)]
