@@ -7,13 +7,16 @@ of which the encoder is taken.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feature_extractors.cards.card import Recipe
 from feature_extractors.checkpoint import assemble
 from feature_extractors.encoder import Encoding
 from feature_extractors.hub_images import HubImages
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     import torch
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+ADAPTATION = "adaptation.json"
+"""What `mertools adapt` writes into a checkpoint's folder: what it has learned from."""
 
 BLOCK_NAMES = {
     "norm1": "layernorm_before",
@@ -66,8 +72,22 @@ class AdaptedVideoMae(VideoMae):
     """VideoMAE pre-trained further on faces: a first and a last view of 16 frames, their mean the clip's vector.
 
     A view's tokens are normalised and then averaged, all of them. The weights are the released `.pth`, or a folder in
-    transformers' format.
+    transformers' format. Where `mertools adapt` made it, the recipe says which splits it has seen.
     """
+
+    @property
+    def recipe(self) -> Recipe:
+        return {**super().recipe, **self._seen}
+
+    @cached_property
+    def _seen(self) -> Recipe:
+        if self.name not in self.settings.sources:
+            return {}
+        path = self.fetch().path / ADAPTATION
+        if not path.is_file():
+            return {}
+        splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
+        return {"adapted_on": ", ".join(f"{count} of {split}" for split, count in splits.items())}
 
     def pixels(self, picture: np.ndarray) -> np.ndarray:
         import cv2
@@ -93,7 +113,7 @@ class AdaptedVideoMae(VideoMae):
     def read(self) -> torch.nn.Module:
         path = self.fetch().path
         if path.is_dir():
-            return super().read()
+            return self._of_this_size(super().read())
         weights, shape = read_checkpoint(path)
         library = transformers()
         config = library.VideoMAEConfig(
@@ -104,6 +124,15 @@ class AdaptedVideoMae(VideoMae):
             use_mean_pooling=False,
         )
         return assemble(self, library.VideoMAEModel, config, weights)
+
+    def _of_this_size(self, network: torch.nn.Module) -> torch.nn.Module:
+        got, wanted = network.config.image_size, self.recipe["resolution"]
+        if got != wanted:
+            raise InputError(
+                f"{self.source} sees pictures of {got} pixels, and {self.name} shows {wanted}. Take a checkpoint that "
+                f"`mertools adapt videomae --card {self.name}` made, or another of the features of adapted VideoMAEs."
+            )
+        return network
 
 
 def views(have: int, window: int, count: int) -> list[int]:

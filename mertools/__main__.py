@@ -26,6 +26,7 @@ VERBS = {
     "prepare select": ("mertools.commands.prepare_select", "which clips are worth annotating, by systems' votes"),
     "prepare annotate export": ("mertools.commands.prepare_annotate_export", "a page for each rater: label the clips"),
     "prepare annotate import": ("mertools.commands.prepare_annotate_import", "the raters' answers -> labels, splits"),
+    "adapt videomae": ("mertools.commands.adapt_videomae", "continue VideoMAE's pre-training on a corpus' faces"),
     "noise draw": ("mertools.commands.noise_draw", "which noise and which blur each clip gets, as in MER-NOISE"),
     "noise apply": ("mertools.commands.noise_apply", "write noisy clips, and a manifest beside them"),
     "noise sweep": ("mertools.commands.noise_sweep", "how a trained system degrades as its clips become noisy"),

@@ -1,5 +1,5 @@
 """The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention,
-calibration, degradation by noise, judges' scores over epochs.
+calibration, degradation by noise, judges' scores over epochs, losses.
 
 Colours, fonts and backgrounds are left to the page, which knows whether the reader's screen is light or dark.
 Names are escaped, since Plotly reads a little HTML in every text.
@@ -197,6 +197,23 @@ def checkpoint_figure(
     figure.update_xaxes(title="epoch", zeroline=False, **ticks)
     figure.update_yaxes(title=unit, rangemode="tozero")
     return _as_json(figure, height=420)
+
+
+def loss_figure(losses: Sequence[float]) -> dict[str, Any]:
+    """The mean loss of each epoch, counted from 1."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=list(range(1, len(losses) + 1)),
+        y=list(losses),
+        mode="lines+markers" if len(losses) <= SHOWN_TICKS else "lines",
+        line={"width": 2},
+        hovertemplate="epoch %{x}<br>%{y:.4f}<extra></extra>",
+        meta={"series": 1},
+        cliponaxis=False,
+    )
+    figure.update_xaxes(title="epoch", zeroline=False)
+    figure.update_yaxes(title="loss")
+    return _as_json(figure, height=380)
 
 
 def _add_curve(
