@@ -14,11 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mertools import libraries
 from mertools.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import ByteLevel
 
 START_SECONDS = 120
 TRANSFORMERS = """
@@ -27,15 +31,18 @@ mend_torchvision()
 from transformers.cli.transformers import main
 main()
 """
+ANSWER = '["happy", "surprised"]'
+"""What the tiny Llama says to everything."""
+ASKED = "<asked>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}{% endif %}"
-    " {% endfor %}"
+    " {% endfor %}<asked>"
 )
 
 
 @dataclass(frozen=True)
-class Server:
+class LocalModel:
     """Where a server is (http://127.0.0.1:8080/v1) and what its model is called."""
 
     address: str
@@ -43,8 +50,8 @@ class Server:
 
 
 @contextmanager
-def smollm2_server() -> Iterator[Server]:
-    """The embedded default, as `mertools ov serve` has it."""
+def smollm2_server() -> Iterator[LocalModel]:
+    """The embedded default, SmolLM2, as `mertools ov serve` has it."""
     pytest.importorskip("xllamacpp", reason="the extra smollm2 is not installed")
     from mertools.model_sources import fetch
     from mertools.ov.local_server import SMOLLM2, SMOLLM2_NAME, SMOLLM2_SHA256, serving
@@ -54,12 +61,12 @@ def smollm2_server() -> Iterator[Server]:
     except InputError as error:
         pytest.skip(f"SmolLM2 cannot be downloaded: {error}")
     with serving() as address:
-        yield Server(address, SMOLLM2_NAME)
+        yield LocalModel(address, SMOLLM2_NAME)
 
 
 @contextmanager
-def transformers_server(folder: Path) -> Iterator[Server]:
-    """`transformers serve` with a tiny random Llama, which is made in `folder`. What it says is noise."""
+def transformers_server(folder: Path) -> Iterator[LocalModel]:
+    """`transformers serve` with a tiny Llama, made in `folder`, that says ANSWER to everything."""
     for package in ("fastapi", "uvicorn", "accelerate"):
         pytest.importorskip(package, reason="transformers[serving] is not installed")
     model = folder / "tiny-llama"
@@ -75,7 +82,7 @@ def transformers_server(folder: Path) -> Iterator[Server]:
         )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/health", process, log)
-        yield Server(f"http://127.0.0.1:{port}/v1", str(model))
+        yield LocalModel(f"http://127.0.0.1:{port}/v1", str(model))
     finally:
         process.terminate()
         try:
@@ -86,35 +93,60 @@ def transformers_server(folder: Path) -> Iterator[Server]:
 
 
 def make_tiny_llama(folder: Path) -> None:
-    """A Llama of 300 thousand parameters with a tokenizer of bytes."""
+    """A Llama with a tokenizer of bytes that gives ANSWER, one token, to whatever ends in ASKED, and then stops.
+
+    Its layers are random and add nothing to what passes through them; its head knows what follows what.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     transformers = libraries.transformers()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = {token: number for number, token in enumerate(["<s>", "</s>", *alphabet])}
-    backend = Tokenizer(models.BPE(tokens, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    answer = "".join(piece for piece, _ in byte_level().pre_tokenize_str(ANSWER))
+    tokens = ["<s>", "</s>", ASKED, answer, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    backend = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, []))
+    backend.pre_tokenizer = byte_level()
     backend.decoder = decoders.ByteLevel()
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+        tokenizer_object=backend,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="</s>",
+        additional_special_tokens=[ASKED],
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.save_pretrained(folder)
+
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=len(tokens),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        hidden_size=len(tokens),
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
         max_position_embeddings=16_384,
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=1,
+        tie_word_embeddings=False,
     )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    model = transformers.LlamaForCausalLM(config)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.model.embed_tokens.weight.copy_(torch.eye(len(tokens)))
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[tokens.index(answer), tokens.index(ASKED)] = 1
+        model.lm_head.weight[tokens.index("</s>"), tokens.index(answer)] = 1
+    model.save_pretrained(folder)
+
+
+def byte_level() -> ByteLevel:
+    """How text becomes bytes that can be printed."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    return ByteLevel(add_prefix_space=False, use_regex=False)
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -129,7 +161,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) 
     pytest.fail(f"the server is not ready (status {process.poll()}):\n{log.read_text()[-3000:]}")
 
 
-def ask(server: Server, prompt: str, schema: dict[str, object] | None = None, max_tokens: int = 40) -> str:
+def ask(server: LocalModel, prompt: str, schema: dict[str, object] | None = None, max_tokens: int = 40) -> str:
     """The answer to one prompt, by nothing but the standard library."""
     request: dict[str, object] = {
         "model": server.model,

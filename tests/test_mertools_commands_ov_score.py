@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scripted_server import ScriptedServer, prompt_of
 
 from mertools.__main__ import dispatch
 from mertools.clip import Clip
@@ -130,31 +133,26 @@ def test_the_wheels_score(files: Path, capsys: pytest.CaptureFixture[str]) -> No
             scored(files, capsys, "--predicted", str(files / "run-1/labels.csv"), *options, *wrong)
 
 
-def test_a_language_model_groups(
-    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from contextlib import contextmanager
+def test_a_language_model_groups(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It puts all labels of a clip into one group, and of those with a lamp it knows nothing to say."""
 
-    from mertools.commands import ov_score
-    from mertools.ov.chat import Answer
+    def script(request: Mapping[str, Any]) -> str:
+        labels = json.loads(prompt_of(request).partition("Emotions: ")[2])
+        return "I cannot tell." if "lamp" in labels else f"Here you are: {[[label.upper() for label in labels]]}"
 
-    class Chat:
-        def answers(self, questions, run=0):
-            for question in questions:
-                text = "[['happy', 'joyful', 'grateful']]"
-                failed = question.name == "b"
-                yield Answer(question, None if failed else question.read(text), text, "no answer" * failed, 1)
-
-    @contextmanager
-    def open_chat(options, folder):
-        assert folder == files / "grouping"
-        yield Chat()
-
-    monkeypatch.setattr(ov_score, "open_chat", open_chat)
-    monkeypatch.setattr("mertools.ov.scoring.CANDIDATES", {"en": ("happy",)})
-    out = scored(files, capsys, "--predicted", str(files / "run-2/labels.csv"), "--grouping", "llm")
-    # Of clip a all labels are one group; clip b has no groups and is left out.
-    assert cells(out)["run-2"]["clips"] == "1" and "run-2: grouping failed for 1 clips" in out
+    options = ["--predicted", str(files / "run-2/labels.csv"), "--grouping", "llm"]
+    with ScriptedServer(script) as server:
+        out = scored(files, capsys, *options, "--server", server.url)
+        assert len(server.requests) > 2 and (files / "grouping" / "exchanges.sqlite").is_file()
+        before = len(server.requests)
+        assert scored(files, capsys, *options, "--server", server.url) == out
+        assert len(server.requests) == before
+    row = cells(out)["run-2"]
+    assert (row["clips"], row["Avg"]) == ("1", "100.00")
+    assert "run-2: grouping failed for 1 clips, which are left out of its row." in out
+    # Without labels nothing is asked, and nothing fails.
+    assert cells(out)["empty"]["clips"] == "2"
+    assert scored(files, capsys, *options, "--replay") == out
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,13 @@ def test_a_csv_for_2024(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{path}: 3 clips; 1 of them failed and have no labels\n"
 
 
-def test_candidates_alone_in_their_order(run: Path) -> None:
+def test_candidates_alone_in_their_order(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "candidates.csv").write_text("name\nc\na\n")
     path = submit(run, "--candidates", f"{run}/candidates.csv", year="2026", out="mine-openset.npz")
     with np.load(path) as archive:
         assert archive["filenames"].tolist() == ["c", "a"]
         assert archive["fileitems"].tolist() == ["[sad]", "[happy, at ease]"]
+    assert capsys.readouterr().out == f"{path}: 2 clips; 1 more are no candidates and are left out\n"
     (run / "candidates.csv").write_text("name\nc\nx\ny\n")
     with pytest.raises(InputError, match=r"lacks 2 of 3 clips to predict .*'x', 'y'"):
         submit(run, "--candidates", f"{run}/candidates.csv")

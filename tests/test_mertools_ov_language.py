@@ -15,6 +15,7 @@ def test_languages_are_told_by_their_letters() -> None:
 def test_what_needs_no_translation_is_all_in_the_language() -> None:
     assert is_in("en", "She smiles.") and not is_in("en", "She says 我很好.")
     assert is_in("zh", "她说 OK。") and not is_in("zh", "OK")
+    assert not is_in("zh", "She says 我没事, but her brows are knitted and her voice trembles.")
 
 
 def test_the_other_subtitle_stands_in() -> None:

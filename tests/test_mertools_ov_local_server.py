@@ -9,15 +9,22 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from local_servers import ask, smollm2_server, transformers_server
+from local_servers import ANSWER, LocalModel, ask, smollm2_server, transformers_server
 
 from mertools.__main__ import dispatch
 from mertools.errors import InputError
 from mertools.ov import local_server
+from mertools.ov.client import Client, Parameters
+from mertools.ov.connection import Server
+from mertools.ov.descriptions import Description
+from mertools.ov.exchanges import Exchanges
+from mertools.ov.labelling import extract_labels
 from mertools.ov.local_server import LocalServer, ServerSettings, serving
 
 LABELS = {
@@ -26,6 +33,16 @@ LABELS = {
     "required": ["labels"],
     "additionalProperties": False,
 }
+
+
+@contextmanager
+def client_of(at: LocalModel, folder: Path) -> Iterator[Client]:
+    """The suite's own client of a local server."""
+    with (
+        Exchanges(folder / "exchanges.sqlite") as exchanges,
+        Client(Server(at.address), Parameters(at.model, max_tokens=100), exchanges) as chat,
+    ):
+        yield chat
 
 
 class BrokenLlama:
@@ -135,6 +152,17 @@ def test_the_server_ends_with_the_process_that_wanted_it() -> None:
 
 
 @pytest.mark.slow
-def test_transformers_serves_a_tiny_random_model(tmp_path: Path) -> None:
+def test_smollm2_does_not_repeat_itself_for_ever(tmp_path: Path) -> None:
+    """Without its frequency penalty this list has no end."""
+    with smollm2_server() as server, client_of(server, tmp_path) as chat:
+        (done,) = extract_labels([Description("a", "", "She smiles: she is happy and grateful.", {}, {})], chat)
+    assert not done.row.failed and 1 <= len(done.row.labels) < 12
+
+
+@pytest.mark.slow
+def test_transformers_serves_a_tiny_model(tmp_path: Path) -> None:
     with transformers_server(tmp_path) as server:
-        assert isinstance(ask(server, "Name three emotions."), str)
+        assert ask(server, "Name three emotions.") == ANSWER
+        with client_of(server, tmp_path) as chat:
+            (done,) = extract_labels([Description("a", "", "She is happy.", {}, {})], chat)
+    assert done.row.labels == ("happy", "surprised")

@@ -29,6 +29,17 @@ PRINTED = {
 """By what it is: the paper (or notes) that prints the prompt, and the prompt."""
 
 
+FIGURES = {
+    "Figure 2": prompts.EMOTION_SUMMARY,
+    "Figure 3, Prompt 1": prompts.CLUE_SUMMARY,
+    "Figure 3, Prompt 2": prompts.CLUE_OVERLAP,
+    "Figure 4, Prompt 1": prompts.EMOTION_SUMMARY,
+    "Figure 4, Prompt 2": prompts.EMOTION_OVERLAP,
+    "Figure 5": prompts.COVERED_MODALITIES,
+}
+"""What judges are asked, by where EMER prints it: above a figure's caption and below that of the one before."""
+
+
 def folded(text: str) -> str:
     """`text` on one line without its emphasis, no space before punctuation, as prompts are written here."""
     text = re.sub(r"\s+", " ", text.replace("*", "").replace("’", "'"))
@@ -43,6 +54,20 @@ def test_printed_prompts_are_verbatim(name: str) -> None:
     paper, prompt = PRINTED[name]
     assert folded(prompt) == prompt
     assert prompt in folded((Path(folder) / f"{paper}.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("place", FIGURES)
+def test_prompts_of_figures_are_verbatim(place: str) -> None:
+    folder = os.environ.get("MERTOOLS_PAPERS")
+    if not folder:
+        pytest.skip("MERTOOLS_PAPERS is not set: no papers to hold the prompts against")
+    paper = folded((Path(folder) / "emer.txt").read_text(encoding="utf-8"))
+    figure, _, part = place.partition(", ")
+    number = int(figure.removeprefix("Figure "))
+    printed = paper.split(f"Figure {number}: ")[0].split(f"Figure {number - 1}: ")[-1]
+    if part:
+        printed = printed.split(f"## {part.replace(' ', '')}: ")[1].split("## Prompt")[0]
+    assert folded(FIGURES[place]) in printed
 
 
 @pytest.mark.parametrize(

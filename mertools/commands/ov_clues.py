@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, make_parser
 from mertools.commands.display import clip_progress
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_options import (
     PARTS_TAKEN,
     add_clip_options,
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_known("medium", options.perceived, PERCEIVED)
     check_known("part", options.takes or (), PARTS_TAKEN)
     clips = chosen_corpus(options).clips
-    with open_chat(options, options.out.parent) as chat:
+    with open_chat(options, options.out.parent / CACHE_NAME) as chat:
         takes = takes_of(options, chat)
         outcome = write_clues_of(options, clips, options.perceived, chat, takes, options.out)
     show([outcome])

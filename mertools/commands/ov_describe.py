@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import make_parser
 from mertools.commands.display import clip_progress
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_options import (
     add_clip_options,
     add_join_options,
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.offline:
         outcome = write_offline_descriptions(clips, clues, options.language, options.out)
     else:
-        with open_chat(options, options.out.parent) as chat:
+        with open_chat(options, options.out.parent / CACHE_NAME) as chat:
             outcome = write_descriptions_of(options, clips, clues, told, chat, options.language, options.out)
     show([outcome])
     sys.stdout.write(f"\n{options.out}\n")

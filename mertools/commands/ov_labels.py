@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import add_corpus_options, make_parser
 from mertools.commands.display import clip_progress
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_options import (
     add_join_options,
     add_language_option,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_join_options(
         parser,
         JOINS,
-        "union: a classifier's label is added where it is confident; filter: labels are dropped that contradict it. "
+        "union: a classifier's label is added where it is confident; filter: labels are dropped that contradict it.\n"
         "--data is read for these alone.",
     )
     add_language_model_options(parser)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.offline:
         outcome = write_offline_labels(options.descriptions, len(names), options, options.out, evidence)
     else:
-        with open_chat(options, options.out.parent) as chat:
+        with open_chat(options, options.out.parent / CACHE_NAME) as chat:
             outcome = write_labels_of(options.descriptions, len(names), options, chat, options.out, evidence)
     show([outcome])
     sys.stdout.write(f"\n{options.out}\n")

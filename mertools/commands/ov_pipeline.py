@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mertools.commands.language_model_options import open_chat
+from mertools.commands.language_model_options import CACHE_NAME, open_chat
 from mertools.commands.ov_clues import PERCEIVED, takes_of, write_clues_of
 from mertools.commands.ov_describe import load_clues, write_descriptions_of, write_offline_descriptions
 from mertools.commands.ov_labels import write_labels_of, write_offline_labels
@@ -45,7 +45,7 @@ class Models:
             if model:
                 name, server = parted(model)
                 options = argparse.Namespace(**vars(options) | {"model": name, "server": server or options.server})
-            self._chats[model] = self._stack.enter_context(open_chat(options, self._options.out))
+            self._chats[model] = self._stack.enter_context(open_chat(options, self._options.out / CACHE_NAME))
         return self._chats[model]
 
     def takes(self, model: str = "") -> Takes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import make_parser, positive
 from mertools.commands.display import print_table
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 
 if TYPE_CHECKING:
     from mertools.ov.probe import Finding
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mertools.ov.probe import probe
 
     preparation = Preparation(frames=options.frames) if options.frames else Preparation()
-    with open_chat(options, options.out) as chat:
+    with open_chat(options, options.out / CACHE_NAME) as chat:
         findings = probe(chat, preparation)
     print_table(HEADER, map(_row, findings))
     return 0

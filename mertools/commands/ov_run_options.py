@@ -57,8 +57,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_join_options(
         parser,
         JOINS,
-        "prompt: a classifier's evidence stands in the disambiguation; union: its label is added where it is "
-        "confident; filter: labels are dropped that contradict it.",
+        "prompt: a classifier's evidence stands in the disambiguation; union: its label is added where it is confident;\n"
+        "filter: labels are dropped that contradict it.",
     )
     add_media_options(parser)
     add_language_model_options(parser)

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "mertools ov score",
         "Score open-vocabulary labels: set-level accuracy, recall and their mean, clip by clip and then averaged\n"
         "(MER2024, eq. 4 to 6), or the emotion-wheel score of MER2025 and MER2026. Beside each mean stands its 95 %\n"
-        "bootstrap interval; beside your systems stand no labels at all (empty) and random ones.",
+        "bootstrap interval; beside your systems stand no labels at all (empty) and random ones. What --grouping llm\n"
+        "asks a language model is kept in a folder 'grouping' beside the true labels.",
         EXAMPLES,
     )
     _add_options(parser)

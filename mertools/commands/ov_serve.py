@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=positive, metavar="N", help="threads that compute (default: half the cores)")
     options = parser.parse_args(arguments)
     settings = ServerSettings(
-        options.model, options.host, options.port, options.context, options.parallel, options.threads or 0
+        options.model, options.host, options.port, options.context, options.parallel, options.threads
     )
     server = LocalServer(settings)
     sys.stdout.write(

@@ -56,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = _chosen(rows, options.candidates, options.labels)
     write_open_submission(options.out, {name: rows[name].labels for name in names}, rules)
     failed = sum(bool(rows[name].failed) for name in names)
-    told = f"; {failed} of them failed and have no labels" if failed else ""
-    sys.stdout.write(f"{options.out}: {len(names)} clips{told}\n")
+    told = [f"{options.out}: {len(names)} clips"]
+    if failed:
+        told.append(f"{failed} of them failed and have no labels")
+    if beyond := len(rows) - len(names):
+        told.append(f"{beyond} more are no candidates and are left out")
+    sys.stdout.write("; ".join(told) + "\n")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mertools.commands.command_line import make_parser
 from mertools.commands.display import clip_progress
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_options import add_strict_option
 from mertools.commands.ov_outcome import Outcome, show, status
 from mertools.ov.language import LANGUAGES
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_strict_option(parser)
     options = parser.parse_args(arguments)
     kind = _kind(options.file)
-    with open_chat(options, options.out.parent) as chat:
+    with open_chat(options, options.out.parent / CACHE_NAME) as chat:
         outcome = write_translation(kind, options.file, chat, options.to, options.out)
     show([outcome])
     sys.stdout.write(f"\n{options.out}\n")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +42,16 @@ def read_clues(path: Path) -> Iterator[Clue]:
             )
         # All rows of a file mostly have one source: it is kept once, not 115,595 times.
         source = source if row.get("source") == source else row.get("source") or {}
-        yield Clue(row["name"], row["modality"], row["text"], source, row.get("failed") or "")
+        yield replace(_clue(row), source=source)
 
 
 def write_clues(path: Path, clues: Iterable[Clue]) -> None:
     """Write `clues` as they come, atomically."""
     write_objects(path, map(_object, clues))
+
+
+def _clue(row: Mapping[str, Any]) -> Clue:
+    return Clue(row["name"], row["modality"], row["text"], row.get("source") or {}, row.get("failed") or "")
 
 
 def _object(clue: Clue) -> dict[str, Any]:
@@ -92,16 +99,49 @@ class ClipClues:
         return bool(self.usable) and all(clue.source.get("style") in ONE_STEP_STYLES for clue in self.usable)
 
 
-def clues_by_clip(paths: Sequence[Path]) -> dict[str, ClipClues]:
-    """The clues of several files by clip, in the order of the files.
+def clues_by_clip(paths: Sequence[Path]) -> Mapping[str, ClipClues]:
+    """The clues of several files by clip, those of a clip in the order of the files.
 
-    Raises InputError for a clue that stands in them twice, source included: one of the files is a copy.
+    They lie on disk, in whatever order the files have them, so that a corpus of any size takes no memory. Raises
+    InputError for a clue that stands in them twice, source included: one of the files is a copy.
     """
-    found: dict[str, list[Clue]] = {}
-    for path in paths:
+    return _Shelf(paths)
+
+
+class _Shelf(Mapping[str, ClipClues]):
+    """Clues by clip in a temporary database, which goes when this does."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.execute(
+            "CREATE TABLE clues (place INTEGER PRIMARY KEY, name TEXT, digest TEXT, clue TEXT, UNIQUE (name, digest))"
+        )
+        with self._rows:
+            for path in paths:
+                self._fill(path)
+
+    def _fill(self, path: Path) -> None:
         for clue in read_clues(path):
-            of_clip = found.setdefault(clue.name, [])
-            if clue in of_clip:
-                raise InputError(f"{path}: clip {clue.name!r} has the same clue of {clue.modality} twice.")
-            of_clip.append(clue)
-    return {name: ClipClues(tuple(of_clip)) for name, of_clip in found.items()}
+            text = json.dumps(_object(clue))
+            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+            try:
+                self._rows.execute("INSERT INTO clues (name, digest, clue) VALUES (?, ?, ?)", (clue.name, digest, text))
+            except sqlite3.IntegrityError:
+                message = f"{path}: clip {clue.name!r} has the same clue of {clue.modality} twice."
+                raise InputError(message) from None
+
+    def __getitem__(self, name: str) -> ClipClues:
+        found = self._rows.execute("SELECT clue FROM clues WHERE name = ? ORDER BY place", (name,)).fetchall()
+        if not found:
+            raise KeyError(name)
+        return ClipClues(tuple(_clue(json.loads(text)) for (text,) in found))
+
+    def __contains__(self, name: object) -> bool:
+        return self._rows.execute("SELECT 1 FROM clues WHERE name = ? LIMIT 1", (name,)).fetchone() is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for (name,) in self._rows.execute("SELECT name FROM clues GROUP BY name ORDER BY min(place)"):
+            yield name
+
+    def __len__(self) -> int:
+        return self._rows.execute("SELECT count(DISTINCT name) FROM clues").fetchone()[0]

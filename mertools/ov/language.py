@@ -8,6 +8,7 @@ from mertools.clip import Clip
 
 LANGUAGES = ("en", "zh")
 CHINESE_LETTERS = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+ENGLISH_WORDS = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
 def subtitle_of(clip: Clip, language: str) -> str:
@@ -24,5 +25,9 @@ def language_of(text: str) -> str:
 
 
 def is_in(language: str, text: str) -> bool:
-    """Whether `text` needs no translation into `language`: English holds no Chinese letter, Chinese holds some."""
-    return bool(CHINESE_LETTERS.search(text)) == (language == "zh")
+    """Whether `text` needs no translation into `language`.
+
+    English holds no Chinese letter; Chinese may hold words of English, but fewer than Chinese letters.
+    """
+    chinese = len(CHINESE_LETTERS.findall(text))
+    return not chinese if language == "en" else chinese > len(ENGLISH_WORDS.findall(text))

@@ -40,8 +40,8 @@ class ServerSettings:
 
     `model` is a GGUF file, None the embedded default. Port 0 takes any free one. `context` counts the tokens of one
     request, prompt and answer together, and `parallel` the requests answered at once; others wait their turn. `threads`
-    are those that compute, 0 for one on every second core: they wait for each other hundreds of times a token, so that
-    one without a core of its own holds up all (measured on two cores, one of them busy: 79 tokens/s by one thread, 3 by
+    are those that compute, None for one on every second core: they wait for each other hundreds of times a token, so
+    that one without a core of its own holds up all (on two cores busy with other work: 79 tokens/s by one thread, 3 by
     two).
     """
 
@@ -50,7 +50,7 @@ class ServerSettings:
     port: int = 0
     context: int = 4096
     parallel: int = 4
-    threads: int = 0
+    threads: int | None = None
 
 
 class LocalServer:

@@ -170,6 +170,64 @@ UNJUDGED = {"en": "Unable to judge the emotional state.", "zh": "无法判断情
 """The description of a clip of which nothing is known: the organisers' sentence, and ours in Chinese."""
 
 
+CLUE_SUMMARY = """\
+Please extract the description in relation to the character's emotional state, and then further summarize these \
+descriptions.
+
+input: {prediction}
+output:"""
+"""A judge's first question on clues: what a description says of the emotional state (EMER, Figure 3, Prompt 1)."""
+
+CLUE_OVERLAP = """\
+"True clues" and "Predicted clues" are given below. Please compute the overlap between "True clues" and "Predicted \
+clues". The higher overlap, the higher score returned. Scores range from 0-10.
+
+True clues: lifted eyebrows, smiling face
+Predicted clues: lifted eyebrows
+Score: 5
+
+True clues: {gt_clue}
+Predicted clues: {pred_clue}
+Score:"""
+"""A judge's second question on clues: how far two answers to the first agree (EMER, Figure 3, Prompt 2)."""
+
+EMOTION_SUMMARY = """\
+Please summarize the person's emotional state:
+
+Input: He looks happy but is actually anxious.
+Output: anxious
+
+Input: {prediction}
+Output:"""
+"""The emotions that a description names: a judge's first question on labels (EMER, Figure 4, Prompt 1), and how the
+corpus of EMER was labelled (Figure 2)."""
+
+EMOTION_OVERLAP = """\
+"True Emotion" and "Predicted Emotion" are given below. Please compute the degree of overlap between "True Emotion" \
+and "Predicted Emotion". The higher overlap, the higher score returned. Scores range from 0-10.
+
+True Emotion: happy
+Predicted Emotion: happiness
+Score: 10
+
+True Emotion: {gt_emo}
+Predicted Emotion: {pred_emo}
+Score:"""
+"""A judge's second question on labels (EMER, Figure 4, Prompt 2)."""
+
+COVERED_MODALITIES = """\
+Please summarize how many modalities are covered by the input. You can choose from ['audio', 'visual', 'content']:
+
+input: He looks happy and the music makes me happy.
+output: visual, audio
+
+input: He looks happy and the music makes me happy. Meanwhile, he express his gratitude to the researchers.
+output: visual, audio, content
+
+input: {prediction}
+output:"""
+"""Which modalities a description draws on (EMER, Figure 5)."""
+
 STYLES = ("mer2024", "emer", "subtitle", "notes")
 """How clues become descriptions: by clues alone and a disambiguation after them (MER2024), in ONE_STEP, by
 SUBTITLE_CLUES, or by clues alone and the notes' prompt after them."""
