@@ -51,6 +51,8 @@ VERBS = {
     "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
     "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
+    "explain describe": ("mertools.commands.explain_describe", "what an explainer consists of, part by part"),
+    "explain convert": ("mertools.commands.explain_convert", "Video-LLaMA's and BLIP-2's weights -> an explainer's"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

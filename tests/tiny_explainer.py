@@ -10,13 +10,13 @@ import torch
 from mertools.explain.batch import Batch, MediaInput, collate, stack_media
 from mertools.explain.configuration import (
     Branch,
-    Conditions,
     Configuration,
     LanguageModelChoice,
     LocalAttention,
     Lora,
     Prompt,
     QFormer,
+    Timestamps,
     Windows,
 )
 from mertools.explain.explainer import Explainer
@@ -104,10 +104,10 @@ def micro_video(**changes: Any) -> Branch:
         "positions": FRAMES,
         "patches": PATCHES,
         "image_qformer": IMAGE,
-        "timestamps": Conditions("This frame is sampled at {seconds:.1f}s.", "bytes", 257, 64, ""),
+        "timestamps": Timestamps(tokenizer="bytes", vocabulary=257, positions=64),
         "local_attention": LocalAttention(regions=REGIONS, heads=4),
         "qformer": SMALL,
-        "windows": Windows(3, conditions=Conditions("From {begin:.1f}s to {end:.1f}s.", "bytes", 257, 64, "")),
+        "windows": Windows(at_most=3),
     }
     return Branch("tiny-patches", **{**settings, **changes})
 

@@ -9,7 +9,7 @@ from mertools.errors import InputError
 from mertools.explain.batch import MediaInput
 from mertools.explain.configuration import Branch, PreFusion
 from mertools.explain.microemo import LocalClues, window_masks
-from mertools.explain.qformer import ConditionedQFormer, ConditionText, Tokens, visible
+from mertools.explain.qformer import ConditionedQFormer, TextEmbeddings, TimeText, Tokens, visible
 
 
 class MediaBranch(nn.Module):
@@ -25,25 +25,28 @@ class MediaBranch(nn.Module):
         super().__init__()
         self.branch = branch
         self.image_qformer = self.local_attention = None
-        frame_width = branch.width
+        self.window_connector = None
+        self.register_buffer("mean", torch.zeros(branch.width))
+        self.register_buffer("deviation", torch.ones(branch.width))
+        words = None
+        if branch.timestamps:
+            words = TextEmbeddings(branch.timestamps, branch.image_qformer.width)
+            self._write = TimeText(branch.timestamps)
         if branch.image_qformer:
-            self.image_qformer = ConditionedQFormer(branch.image_qformer, branch.width, branch.timestamps)
-            frame_width = branch.image_qformer.width
+            self.image_qformer = ConditionedQFormer(branch.image_qformer, branch.width, words)
         if branch.local_attention:
-            self.local_attention = LocalClues(branch.local_attention, branch.width, frame_width)
-        self.positions = nn.Embedding(branch.positions, frame_width) if branch.positions else None
+            self.local_attention = LocalClues(branch.local_attention, branch.width, self.frame_width)
+        self.positions = nn.Embedding(branch.positions, self.frame_width) if branch.positions else None
         if branch.connector == "qformer":
-            conditions = branch.windows.conditions if branch.windows else None
-            own = branch.windows is not None and branch.windows.weights == "separate"
-            self.connector = ConditionedQFormer(branch.qformer, frame_width, None if own else conditions)
-            self.window_connector = ConditionedQFormer(branch.qformer, frame_width, conditions) if own else None
+            windows = branch.windows
+            own = windows is not None and windows.weights == "separate"
+            window_words = words if windows is not None and windows.text else None
+            self.connector = ConditionedQFormer(branch.qformer, self.frame_width, None if own else window_words)
+            if own:
+                self.window_connector = ConditionedQFormer(branch.qformer, self.frame_width, window_words)
         else:
-            self.connector = AveragedFrames(branch.connector, frame_width, branch.tokens)
-            self.window_connector = None
-        self.projection = nn.Linear(branch.qformer.width if branch.connector == "qformer" else frame_width, width)
-        self._timestamp = ConditionText(branch.timestamps) if branch.timestamps else None
-        conditions = branch.windows.conditions if branch.windows else None
-        self._window_text = ConditionText(conditions) if conditions else None
+            self.connector = AveragedFrames(branch.connector, self.frame_width, branch.tokens)
+        self.projection = nn.Linear(branch.qformer.width if branch.connector == "qformer" else self.frame_width, width)
 
     @property
     def frame_width(self) -> int:
@@ -67,8 +70,8 @@ class MediaBranch(nn.Module):
 
         Raises InputError for frames of another shape, or more of them, than the branch was made for.
         """
-        frames = media.frames.to(self.projection.weight.dtype)
-        self._check(frames)
+        self._check(media.frames)
+        frames = (media.frames.to(self.projection.weight.dtype) - self.mean) / self.deviation
         if self.image_qformer is not None:
             frames = self._read_patches(media, frames)
         elif not self.branch.patches:
@@ -81,8 +84,9 @@ class MediaBranch(nn.Module):
         """(B, T, P, D) -> (B, T, Q, width): each frame's patches through the image Q-Former, beside its timestamp."""
         clips, frames = patches.shape[:2]
         text = None
-        if self._timestamp is not None:
-            text = self._timestamp([{"seconds": at} for at in media.times.flatten().tolist()], patches.device)
+        if self.branch.timestamps is not None:
+            times = [{"seconds": at} for at in media.times.flatten().tolist()]
+            text = self.write_times(times, patches.device)
         there = media.mask[..., None].expand(patches.shape[:3])
         seen = self.image_qformer(patches.flatten(0, 1), there.flatten(0, 1), text)
         seen = seen.unflatten(0, (clips, frames))
@@ -94,30 +98,32 @@ class MediaBranch(nn.Module):
 
         return self.local_attention(seen, patches, media.regions, media.mask, read)
 
+    def write_times(self, times: list[dict[str, float]], device: torch.device) -> Tokens:
+        """The text beside the image Q-Former's queries, for frames at these times (`seconds`)."""
+        return self._write(self.branch.timestamps.text, times, device)
+
     def _window_tokens(self, media: MediaInput, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens (B, U * Q, width) of each utterance window, all windows of all clips at once, and their mask."""
         clips, windows = media.windows.shape[:2]
         masks = window_masks(media)  # (B, U, T)
         repeated = states[:, None].expand(-1, windows, *states.shape[1:]).flatten(0, 1)  # (B * U, T, K, D)
         text = None
-        if self._window_text is not None:
+        if self.branch.windows.text:
             spans = [{"begin": begin, "end": end} for begin, end in media.windows.flatten(0, 1).tolist()]
-            text = self._window_text(spans, states.device)
+            text = self._write(self.branch.windows.text, spans, states.device)
         connector = self.connector if self.window_connector is None else self.window_connector
         gathered = connector(flat(repeated), spread(masks.flatten(0, 1), repeated), text)
         tokens = self.projection(gathered).unflatten(0, (clips, windows)).flatten(1, 2)
         return tokens, media.window_mask.repeat_interleave(gathered.shape[1], dim=1)
 
+    def standardise(self, mean: torch.Tensor, deviation: torch.Tensor) -> None:
+        """Read frames relative to the `mean` and `deviation` (D,) of the training frames; what never varies is 0."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(deviation > 0, deviation, torch.inf))
+
     def _check(self, frames: torch.Tensor) -> None:
-        """Refuse frames of another encoder; both numbers stand in the feature file and in the configuration."""
         branch = self.branch
-        got = tuple(frames.shape[2:])
-        wanted = (branch.patches, branch.width) if branch.patches else (branch.width,)
-        if got != wanted:
-            raise InputError(
-                f"A frame of {branch.feature!r} has the shape {got}, and the explainer was made for {wanted}. "
-                "Give it the frames of the encoder that it was trained on."
-            )
+        branch.check_frames(branch.feature, tuple(frames.shape[2:]))
         if self.positions is not None and frames.shape[1] > branch.positions:
             raise InputError(
                 f"{frames.shape[1]} frames of {branch.feature!r} are more than the {branch.positions} positions the "

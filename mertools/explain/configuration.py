@@ -48,15 +48,15 @@ class QFormer:
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """A text beside a Q-Former's queries.
+class Timestamps:
+    """The time of a frame as text beside a Q-Former's queries (MicroEmo §3.2).
 
-    `text` is filled with `seconds` (a frame's time) or `begin` and `end` (a window's). `tokenizer` is a model source,
-    or `bytes` where the Q-Former starts from random weights and needs no tokenizer of another model. `vocabulary`
-    counts its tokens, with those added to it; `first` is a token before every text.
+    `text` is filled with `seconds`. `tokenizer` is a model source, or `bytes` where the Q-Former starts from random
+    weights and needs no tokenizer of another model. `vocabulary` counts its tokens, with those added to it; `first` is
+    a token before every text.
     """
 
-    text: str
+    text: str = "This frame is sampled at {seconds:.1f}s."
     tokenizer: str = "hf:google-bert/bert-base-uncased"
     vocabulary: int = 30523
     positions: int = 512
@@ -90,12 +90,12 @@ class Windows:
     """MicroEmo's utterance windows (§3.3): the video Q-Former on the frames of each utterance, beside all frames.
 
     `at_most` of a clip's utterances are kept, the longest. `weights` says whether windows have a Q-Former of their own.
-    `conditions` is the text beside the queries, None for none.
+    `text` stands beside the queries, written in the words of the image Q-Former; "" for none.
     """
 
     at_most: int = 4
     weights: Literal["shared", "separate"] = "shared"
-    conditions: Conditions | None = None
+    text: str = "This utterance spans {begin:.1f}s to {end:.1f}s."
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,11 @@ class Branch:
     """From the stored frames of one feature to tokens of the language model.
 
     `feature` is the feature's name, `width` the length of a frame's vector or of one of its `patches` (0: a frame is
-    one vector). `frames` are sampled evenly in time: one of each stretch (`pick`) or its mean (`mean`). `image_qformer`
-    reads the patches of each frame, with a timestamp beside where `timestamps` says so. `positions` is how many learned
-    frame positions there are, 0 for none. `connector` turns the clip's frames into tokens: a `qformer`, or one vector
-    by `attention` or `mean`, repeated `tokens` times. `frozen` are parts that no stage trains.
+    one vector). `scale` says whether each number of it is standardised over the training frames first. `frames` are
+    sampled evenly in time: one of each stretch (`pick`) or its mean (`mean`). `image_qformer` reads the patches of each
+    frame, with its time beside where `timestamps` says so. `positions` is how many learned frame positions there are,
+    0 for none. `connector` turns the clip's frames into tokens: a `qformer`, or one vector by `attention` or `mean`,
+    repeated `tokens` times. `frozen` are parts that no stage trains.
     """
 
     feature: str
@@ -114,8 +115,9 @@ class Branch:
     frames: int = 8
     sampling: Literal["pick", "mean"] = "pick"
     patches: int = 0
+    scale: Literal["none", "standardise"] = "none"
     image_qformer: QFormer | None = None
-    timestamps: Conditions | None = None
+    timestamps: Timestamps | None = None
     local_attention: LocalAttention | None = None
     positions: int = 32
     connector: Literal["qformer", "attention", "mean"] = "qformer"
@@ -134,9 +136,33 @@ class Branch:
         for key, (wanted, there, need) in needs.items():
             if wanted is not None and not there:
                 raise InputError(f"Branch of {self.feature!r}: {key} needs {need}.")
+        if self.windows and self.windows.text:
+            width = self.image_qformer.width if self.image_qformer else None
+            if not self.timestamps or width != self.qformer.width:
+                raise InputError(
+                    f"Branch of {self.feature!r}: windows.text is written in the words of the image Q-Former. Give the "
+                    "branch timestamps and both Q-Formers one width, or set windows.text to ''."
+                )
         if self.positions and self.positions < self.frames:
             raise InputError(
                 f"Branch of {self.feature!r}: {self.frames} frames need as many positions, not {self.positions}."
+            )
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """The shape of a stored frame."""
+        return (self.patches, self.width) if self.patches else (self.width,)
+
+    def check_frames(self, feature: str, frame_shape: tuple[int, ...]) -> None:
+        """Refuse frames of another encoder than the branch was made for.
+
+        Raises InputError where `feature`, the stored feature's name, or the shape of a frame of it differs.
+        """
+        if (feature, frame_shape) != (self.feature, self.frame_shape):
+            raise InputError(
+                f"Got frames of {feature!r} of shape {frame_shape}, and the explainer was made for {self.feature!r} of "
+                f"shape {self.frame_shape}. Give it the frames of its own encoder: "
+                f"python extract.py --feature {self.feature} --level frame"
             )
 
     @property
@@ -294,12 +320,11 @@ def read_configuration(name: str) -> Configuration:
     return from_mapping(Configuration, content, name)
 
 
-def write_configuration(path: Path, configuration: Configuration) -> None:
-    """Write every key of `configuration`, defaults too, as YAML that `read_configuration` gives back."""
+def as_yaml(configuration: Configuration) -> str:
+    """Every key of `configuration`, defaults too, as YAML that `read_configuration` gives back."""
     import yaml
 
-    text = yaml.safe_dump(to_mapping(configuration), sort_keys=False, allow_unicode=True, width=120)
-    path.write_text(text, encoding="utf-8")
+    return yaml.safe_dump(to_mapping(configuration), sort_keys=False, allow_unicode=True, width=120)
 
 
 def to_mapping(value: Any) -> Any:

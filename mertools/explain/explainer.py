@@ -100,17 +100,16 @@ class Explainer(nn.Module):
 
         What only a stage freezes is in it, since an earlier stage may have trained it.
         """
-        return {name: parameter.detach().clone() for name, parameter in self._own() if self._is_kept(name)}
+        return {name: value.detach().clone() for name, value in self._kept().items()}
 
     def load_trainable_state(self, state: Mapping[str, torch.Tensor], *, partial: bool = False) -> None:
         """Take the weights of a checkpoint; `partial` allows it to lack some, and frozen parts to be in it.
 
         Raises InputError for names or shapes that are not the explainer's, and unless `partial` for lacking ones.
         """
-        own = dict(self._own())
-        wanted = {name for name in own if self._is_kept(name)}
-        unknown = sorted(set(state) - (set(own) if partial else wanted))
-        lacking = sorted(wanted - set(state))
+        own = self._kept(everything=partial)
+        unknown = sorted(set(state) - set(own))
+        lacking = sorted(set(own) - set(state))
         if unknown or (lacking and not partial):
             kind, first = ("unknown", unknown[0]) if unknown else ("no", lacking[0])
             raise InputError(
@@ -160,8 +159,15 @@ class Explainer(nn.Module):
             if not name.startswith("language_model.") or f".{LORA}_" in name
         ]
 
-    def _is_kept(self, name: str) -> bool:
-        return part_of(name) not in self._always_frozen
+    def _kept(self, everything: bool = False) -> dict[str, torch.Tensor]:
+        """What a checkpoint holds, or could hold: parameters and the statistics by which frames are standardised."""
+        statistics = [
+            (f"branches.{medium}.{name}", buffer)
+            for medium, branch in self.branches.items()
+            for name, buffer in branch.named_buffers(recurse=False)
+        ]
+        own = [(name, value) for name, value in self._own() if everything or part_of(name) not in self._always_frozen]
+        return dict([*own, *statistics])
 
     # What it does ------------------------------------------------------------------------------------------------
 

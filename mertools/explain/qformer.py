@@ -9,11 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from mertools.explain.configuration import Conditions, QFormer
+from mertools.explain.configuration import QFormer, Timestamps
 from mertools.libraries import transformers
 from mertools.model_sources import fetch
 
 BYTES = "bytes"
+
+DEVIATION = 0.02
+"""Of initial weights, in BERT, BLIP-2 and transformers."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,12 @@ class ConditionedQFormer(nn.Module):
     """Queries that read others by cross-attention (BLIP-2, Li et al. 2023) and, beside themselves, a text
     (InstructBLIP, Dai et al. 2023).
 
-    The network is transformers' `Blip2QFormerModel`; with `conditions` it has word and position embeddings too, which
-    makes it what transformers calls InstructBlipQFormerModel.
+    The network is transformers' `Blip2QFormerModel`; with embeddings for `text` it is what transformers calls
+    InstructBlipQFormerModel.
     """
 
-    def __init__(self, shape: QFormer, width: int, conditions: Conditions | None = None) -> None:
-        """`width` is that of what the queries read."""
+    def __init__(self, shape: QFormer, width: int, text: TextEmbeddings | None = None) -> None:
+        """`width` is that of what the queries read; `text` may be another Q-Former's too."""
         super().__init__()
         library = transformers()
         config = library.Blip2QFormerConfig(
@@ -45,14 +48,11 @@ class ConditionedQFormer(nn.Module):
             attention_probs_dropout_prob=shape.dropout,
             cross_attention_frequency=shape.cross_attention_every,
             encoder_hidden_size=width,
-            use_qformer_text_input=conditions is not None,
+            use_qformer_text_input=text is not None,
         )
-        # Draws its initial weights as BLIP-2 does: normal, 0.02.
         self.network = library.Blip2QFormerModel(config)
-        self.queries = nn.Parameter(torch.empty(1, shape.queries, shape.width).normal_(std=config.initializer_range))
-        self.text = None
-        if conditions is not None:
-            self.text = TextEmbeddings(conditions, shape.width, config.initializer_range)
+        self.queries = nn.Parameter(torch.empty(1, shape.queries, shape.width).normal_(std=DEVIATION))
+        self.text = text
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor, text: Tokens | None = None) -> torch.Tensor:
         """What the queries gather, (B, Q, width), from `states` (B, S, D) where `mask` (B, S) is True.
@@ -79,29 +79,29 @@ class ConditionedQFormer(nn.Module):
 class TextEmbeddings(nn.Module):
     """BERT's words and positions, without its normalisation, which the Q-Former applies to queries and text alike."""
 
-    def __init__(self, conditions: Conditions, width: int, deviation: float) -> None:
+    def __init__(self, timestamps: Timestamps, width: int) -> None:
         super().__init__()
-        self.words = nn.Embedding(conditions.vocabulary, width, padding_idx=0)
-        self.positions = nn.Embedding(conditions.positions, width)
+        self.words = nn.Embedding(timestamps.vocabulary, width, padding_idx=0)
+        self.positions = nn.Embedding(timestamps.positions, width)
         for table in (self.words, self.positions):
-            nn.init.normal_(table.weight, std=deviation)
+            nn.init.normal_(table.weight, std=DEVIATION)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(N, L) -> (N, L, width)."""
         return self.words(ids) + self.positions.weight[: ids.shape[1]]
 
 
-class ConditionText:
-    """Writes the text beside a Q-Former's queries and tokenises it."""
+class TimeText:
+    """Writes times as text and tokenises it as `timestamps` says."""
 
-    def __init__(self, conditions: Conditions) -> None:
-        self._conditions = conditions
+    def __init__(self, timestamps: Timestamps) -> None:
+        self._timestamps = timestamps
         self._known: dict[str, list[int]] = {}
         self._tokenizer: Any = None
 
-    def __call__(self, values: list[Mapping[str, float]], device: torch.device) -> Tokens:
-        """The texts with each of `values` filled in. Raises InputError where the tokenizer cannot be had."""
-        rows = [self._ids(self._conditions.text.format(**value)) for value in values]
+    def __call__(self, text: str, times: list[Mapping[str, float]], device: torch.device) -> Tokens:
+        """`text` with each of `times` filled in. Raises InputError where the tokenizer cannot be had."""
+        rows = [self._ids(text.format(**one)) for one in times]
         length = max(map(len, rows))
         ids = torch.tensor([row + [0] * (length - len(row)) for row in rows], device=device)
         return Tokens(ids, torch.tensor([[at < len(row) for at in range(length)] for row in rows], device=device))
@@ -112,16 +112,16 @@ class ConditionText:
         return self._known[text]
 
     def _tokenise(self, text: str) -> list[int]:
-        if self._conditions.tokenizer == BYTES:
+        if self._timestamps.tokenizer == BYTES:
             # 0 pads.
             return [byte + 1 for byte in text.encode()]
         if self._tokenizer is None:
-            folder = fetch(self._conditions.tokenizer).path
+            folder = fetch(self._timestamps.tokenizer).path
             self._tokenizer = transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            if self._conditions.first:
-                self._tokenizer.add_special_tokens({"bos_token": self._conditions.first})
+            if self._timestamps.first:
+                self._tokenizer.add_special_tokens({"bos_token": self._timestamps.first})
         ids = self._tokenizer(text, add_special_tokens=False).input_ids
-        first = [self._tokenizer.bos_token_id] if self._conditions.first else [self._tokenizer.cls_token_id]
+        first = [self._tokenizer.bos_token_id] if self._timestamps.first else [self._tokenizer.cls_token_id]
         return [*first, *ids, self._tokenizer.sep_token_id]
 
 
