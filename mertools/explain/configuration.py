@@ -233,20 +233,58 @@ class LanguageModelChoice:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One set of instructions: a file, what kind it is, and how often it is drawn from beside the others."""
+    """One set of instructions: a file, what kind it is, and how often it is drawn from beside the others.
+
+    `kind` is our own (`explanations`, a file of `mertools ov build`; `manifest`, the column `description` of a
+    manifest) or that of a published set of pictures or videos. `split` is whose clips of our own are read, several
+    joined by `+`. `features` is the folder of the clips' frames, "" for the command's. Clips shorter than `min_seconds`
+    are left out.
+    """
 
     path: str
-    kind: Literal["explanations", "llava", "minigpt4", "videochat"] = "explanations"
+    kind: Literal["explanations", "manifest", "llava", "minigpt4", "videochat"] = "explanations"
     split: str = "train"
+    language: Literal["en", "zh"] = "en"
     weight: float = 1.0
+    features: str = ""
+    min_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise InputError(f"{self.path}: a set drawn with weight {self.weight:g} is never seen. Leave it out.")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits whose clips are read."""
+        return tuple(self.split.split("+"))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is looked at before training and after every epoch: the loss on `data`, and the set-level scores of labels
+    in what is generated for its clips where `generate` says so.
+
+    `select` says which epoch's weights a stage ends with: the `last`, that of the lowest `loss`, or of the highest
+    `avg` of set-level accuracy and recall.
+    """
+
+    data: DataSet
+    select: Literal["last", "loss", "avg"] = "last"
+    generate: bool = True
+    max_new_tokens: int = 300
+
+    def __post_init__(self) -> None:
+        if self.select == "avg" and not self.generate:
+            raise InputError("validation: select: avg needs what generate: false leaves out.")
 
 
 @dataclass(frozen=True)
 class Stage:
     """One stage of training: on what, how long, how fast, and what stays as it is.
 
-    The learning rate rises linearly from `warmup_learning_rate` in `warmup_steps` steps and falls along a cosine to
-    `min_learning_rate`. `frozen` names parts beside those that the branches freeze.
+    A step is `accumulation` batches of `batch_size` on every device. The learning rate rises linearly from
+    `warmup_learning_rate` in `warmup_steps` steps and falls along a cosine to `min_learning_rate`. Gradients longer
+    than `max_gradient_norm` are shortened to it. `frozen` names parts beside those that the branches freeze.
     """
 
     name: str
@@ -260,12 +298,28 @@ class Stage:
     warmup_learning_rate: float = 1e-6
     warmup_steps: int = 1000
     weight_decay: float = 0.05
+    max_gradient_norm: float = 1.0
     frozen: tuple[str, ...] = ()
+    validation: Validation | None = None
+
+    def __post_init__(self) -> None:
+        counts = ("epochs", "steps_an_epoch", "batch_size", "accumulation")
+        if wrong := [key for key in counts if getattr(self, key) < 1]:
+            raise InputError(f"Stage {self.name!r}: {wrong[0]} is {getattr(self, wrong[0])}, wanted at least 1.")
+        if not self.data:
+            raise InputError(f"Stage {self.name!r} has no data. Name a set, or leave the stage out.")
+
+    @property
+    def steps(self) -> int:
+        """How many steps the stage has."""
+        return self.epochs * self.steps_an_epoch
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """An explainer and its training."""
+    """An explainer and its training, which starts from `initial_weights` where any are named: files of
+    `mertools explain convert`, of which later ones count, and random weights for what they lack.
+    """
 
     language_model: LanguageModelChoice
     prompt: Prompt
@@ -273,6 +327,7 @@ class Configuration:
     video: Branch | None = None
     pre_fusion: PreFusion | None = None
     stages: tuple[Stage, ...] = ()
+    initial_weights: tuple[str, ...] = ()
     seed: int = 42
 
     def __post_init__(self) -> None:
