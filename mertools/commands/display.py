@@ -29,10 +29,13 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 @contextmanager
-def clip_progress(doing: str, counted: str = "failures") -> Iterator[Callable[[int, int, int], None]]:
+def clip_progress(
+    doing: str, counted: str = "failures", unit: str = "clips"
+) -> Iterator[Callable[[int, int, float], None]]:
     """A bar with rate and time left on standard error; without a terminal a line now and then.
 
-    What it gives is told how many clips are done, how many there are, and how many of what `counted` names.
+    What it gives is told how many clips (or what `unit` names) are done, how many there are, and how many of what
+    `counted` names, or how much of it.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -52,7 +55,7 @@ def clip_progress(doing: str, counted: str = "failures") -> Iterator[Callable[[i
     begin = last_told = time.monotonic()
     told = None
 
-    def tell(done: int, total: int, failed: int) -> None:
+    def tell(done: int, total: int, failed: float) -> None:
         nonlocal last_told, told
         if (done, failed) == told:
             return
@@ -61,12 +64,12 @@ def clip_progress(doing: str, counted: str = "failures") -> Iterator[Callable[[i
         if console.is_terminal:
             if not bars.task_ids:
                 bars.add_task("", total=total, rate="", failed=0)
-            bars.update(bars.task_ids[0], completed=done, rate=f"{rate:.1f} clips/s", failed=failed)
+            bars.update(bars.task_ids[0], completed=done, rate=f"{rate:.1f} {unit}/s", failed=f"{failed:g}")
         elif done == total or now - last_told >= LINE_EVERY_SECONDS:
             last_told = now
             left = f", {(total - done) / rate:.0f} s left" if 0 < done < total else ""
             console.print(
-                f"{doing}: {done}/{total} clips, {rate:.1f} clips/s{left}, {counted}: {failed}",
+                f"{doing}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}, {counted}: {failed:g}",
                 highlight=False,
                 soft_wrap=True,
             )

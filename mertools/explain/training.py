@@ -137,7 +137,7 @@ class Training:
         about = self._about
         if self.courses:
             last = len(self.courses) - 1
-            scores = self._chosen(last)
+            scores = self.chosen
             step = scores.get("step", self.courses[last].stage.steps)
             about = replace(about, stage=last, step=step, scores=scores)
         self._write(self.out / CHECKPOINT, about)
@@ -242,10 +242,12 @@ class Training:
         if stage.validation and stage.validation.select != "last":
             self.explainer.load_trainable_state(read_weights(self._best(stage)))
 
-    def _chosen(self, number: int) -> Mapping[str, Any]:
-        """What was measured of the weights that a stage ended with; nothing where nothing was."""
-        rows, validation = self.epochs.of(number), self.courses[number].stage.validation
-        if not rows or validation is None:
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What was measured of the weights that the last stage ends with; nothing where nothing was."""
+        rows = self.epochs.of(len(self.courses) - 1)
+        validation = self.courses[-1].stage.validation if rows else None
+        if validation is None:
             return {}
         return rows[-1] if validation.select == "last" else max(rows, key=lambda row: worth(row, validation))
 
