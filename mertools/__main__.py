@@ -49,6 +49,7 @@ VERBS = {
     "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "explain describe": ("mertools.commands.explain_describe", "what an explainer consists of, part by part"),
+    "explain landmarks": ("mertools.commands.explain_landmarks", "where the parts of faces are, for MicroEmo"),
     "explain convert": ("mertools.commands.explain_convert", "Video-LLaMA's and BLIP-2's weights -> an explainer's"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }

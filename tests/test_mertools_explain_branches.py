@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_explainer import IMAGE, PATCHES, REGIONS, affectgpt, clip, language_model, micro_video, microemo
+from tiny_explainer import IMAGE, PARTS, PATCHES, affectgpt, clip, language_model, micro_video, microemo
 
 from mertools.explain.batch import MediaInput, stack_media
 from mertools.explain.branches import FusedMedia, MediaBranch
@@ -96,7 +96,7 @@ def test_a_region_is_read_from_its_own_patches() -> None:
     branch = make(micro_video(windows=None, local_attention=replace(micro_video().local_attention, temporal="none")))
     local = branch.local_attention
     patches = torch.randn(1, 1, PATCHES, 16, generator=torch_generator(0, "patches"))
-    regions = torch.zeros(1, 1, REGIONS, PATCHES, dtype=torch.bool)
+    regions = torch.zeros(1, 1, len(PARTS), PATCHES, dtype=torch.bool)
     regions[..., 0, :3] = regions[..., 1, 3:6] = True
     first, there = local.attend(patches, regions)
     assert there.tolist() == [[[True, True, False]]]

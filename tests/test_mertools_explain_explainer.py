@@ -10,6 +10,7 @@ import torch
 from tiny_explainer import (
     ADAPTERS,
     AUDIO,
+    PARTS,
     SENTENCES,
     SMALL,
     affectgpt,
@@ -47,9 +48,9 @@ CONFIGURATIONS = {
     "fused linearly": with_fusion(weights="linear"),
     "fused by a Q-Former": with_fusion(connector="qformer"),
     "microemo": microemo(),
-    "microemo by patch": microemo(local_attention=LocalAttention(3, "patch", 4, temporal="none", fusion="linear")),
+    "microemo by patch": microemo(local_attention=LocalAttention(PARTS, "patch", 4, temporal="none", fusion="linear")),
     "microemo with motion": microemo(
-        local_attention=LocalAttention(3, heads=4, temporal="motion"),
+        local_attention=LocalAttention(PARTS, heads=4, temporal="motion"),
         windows=replace(micro_video().windows, weights="separate"),
     ),
     "adapters": adapted(affectgpt()),

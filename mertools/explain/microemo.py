@@ -27,7 +27,7 @@ class LocalClues(nn.Module):
         self.local = local
         self.queries = None
         if local.tokens == "region":
-            self.queries = nn.Parameter(torch.empty(local.regions, width).normal_(std=0.02))
+            self.queries = nn.Parameter(torch.empty(len(local.regions), width).normal_(std=0.02))
         self.attention = nn.MultiheadAttention(width, local.heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
         self.temporal = self.temporal_norm = None
