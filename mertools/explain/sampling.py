@@ -12,8 +12,9 @@ def sample(
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `count` of `frames` (T, …) at `times` (T,), with their times, evenly spaced in time.
 
-    The clip is cut into `count` stretches of the same length; a frame stands for the time around it. `pick` takes of each the frame nearest to its middle,
-    `mean` the mean of its frames, or the nearest where it has none. Fewer frames than wanted are all taken.
+    The clip is cut into `count` stretches of the same length; a frame stands for the time around it. `pick` takes of
+    each stretch the frame nearest to its middle, `mean` the mean of its frames, or the nearest where it has none. Fewer
+    frames than wanted are all taken.
     """
     if len(frames) <= count:
         return frames, times
