@@ -55,6 +55,7 @@ VERBS = {
     "explain generate": ("mertools.commands.explain_generate", "a trained explainer's descriptions of clips"),
     "explain evaluate": ("mertools.commands.explain_evaluate", "how well trained explainers' labels cover the true ones"),
     "explain describe": ("mertools.commands.explain_describe", "what an explainer consists of, part by part"),
+    "explain landmarks": ("mertools.commands.explain_landmarks", "where the parts of faces are, for MicroEmo"),
     "explain convert": ("mertools.commands.explain_convert", "Video-LLaMA's and BLIP-2's weights -> an explainer's"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }

@@ -52,7 +52,8 @@ SHAPE = {
     "initializer_range": 0.2,
 }
 ADAPTERS = Lora(rank=8, alpha=16, dropout=0.0)
-FRAMES, PATCHES, REGIONS = 6, 10, 3
+FRAMES, PATCHES = 6, 10
+PARTS = ("left eye", "right eye", "lips")
 AUDIO = Branch("tiny-audio", width=12, frames=FRAMES, positions=FRAMES, qformer=SMALL)
 
 
@@ -105,7 +106,7 @@ def micro_video(**changes: Any) -> Branch:
         "patches": PATCHES,
         "image_qformer": IMAGE,
         "timestamps": Timestamps(tokenizer="bytes", vocabulary=257, positions=64),
-        "local_attention": LocalAttention(regions=REGIONS, heads=4),
+        "local_attention": LocalAttention(PARTS, heads=4),
         "qformer": SMALL,
         "windows": Windows(at_most=3),
     }
@@ -132,7 +133,7 @@ def clip(
         windows=torch.tensor([list(windows)]) if windows else None,
         window_mask=torch.ones(1, len(windows), dtype=torch.bool) if windows else None,
         regions=(
-            torch.rand(1, length, REGIONS, PATCHES, generator=draw) < 0.4
+            torch.rand(1, length, len(PARTS), PATCHES, generator=draw) < 0.4
             if branch.local_attention is not None
             else None
         ),

@@ -71,7 +71,7 @@ class MediaBranch(nn.Module):
         Raises InputError for frames of another shape, or more of them, than the branch was made for.
         """
         self._check(media.frames)
-        frames = (media.frames.to(self.projection.weight.dtype) - self.mean) / self.deviation
+        frames = (media.frames.to(self.mean.dtype) - self.mean) / self.deviation
         if self.image_qformer is not None:
             frames = self._read_patches(media, frames)
         elif not self.branch.patches:
@@ -191,8 +191,10 @@ class FusedMedia(nn.Module):
                 f"Audio and video have {joined.shape[1]} tokens together, and pre_fusion knows {self.fusion.positions} "
                 "positions. Raise pre_fusion.positions in the configuration, or sample fewer frames."
             )
-        joined = joined + self.positions.weight[: joined.shape[1]]
-        return self.qformer(joined, torch.cat(there, dim=1))
+        mask = torch.cat(there, dim=1)
+        # Counted over what is there, so that padding between the media moves nothing.
+        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        return self.qformer(joined + self.positions(places), mask)
 
 
 def flat(states: torch.Tensor) -> torch.Tensor:

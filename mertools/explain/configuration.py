@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mertools.errors import InputError
-from mertools.registry import hint
+from mertools.registry import hint, look_up
 
 T = TypeVar("T")
 
@@ -24,6 +24,13 @@ SHIPPED = resources.files("mertools.explain") / "configurations"
 AUDIO, VIDEO, MULTI = "audio", "video", "multi"
 MEDIA = (AUDIO, VIDEO, MULTI)
 """What a prompt can have tokens of: the two branches and what is fused of them before the language model."""
+
+
+REGIONS = ("left brow", "right brow", "left eye", "right eye", "nose", "lips", "face", "forehead")
+"""Parts of a face that a local clue can be of; left and right are the person's."""
+
+CANONICAL = "canonical"
+"""Instead of landmarks: where a face has its parts in a crop of it."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,25 @@ class LocalAttention:
     adds its difference to the frame before as a token (`motion`), or neither. `fusion` joins the image Q-Former's view
     of local tokens to that of the frame: `gate` adds it times tanh of a learned number that starts at 0, `linear` is a
     linear layer of both that starts as the frame's alone.
+
+    `landmarks` is a file of `mertools explain landmarks`, or `canonical` where frames are crops of faces. A patch is of
+    a region that covers `overlap` of it, or is at most `dilation` patches away from one that does. A frame without a
+    face borrows the regions of the nearest one with, at most `nearest_frames` away.
     """
 
-    regions: int = 8
+    regions: tuple[str, ...] = REGIONS
     tokens: Literal["region", "patch"] = "region"
     heads: int = 16
     temporal: Literal["attention", "motion", "none"] = "attention"
     fusion: Literal["gate", "linear"] = "gate"
-    landmarks: str = "mediapipe"
+    landmarks: str = "landmarks.h5"
     overlap: float = 0.1
     dilation: int = 1
     nearest_frames: int = 2
+
+    def __post_init__(self) -> None:
+        for region in self.regions:
+            look_up("region of the face", region, dict.fromkeys(REGIONS))
 
 
 @dataclass(frozen=True)

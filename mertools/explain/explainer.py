@@ -175,15 +175,15 @@ class Explainer(nn.Module):
         """The loss on the answers of `batch` (eq. 1 of MicroEmo), of no other token."""
         # Answers end together, so that logits are wanted of the last tokens alone.
         answered = (batch.labels != IGNORED).any(dim=0).nonzero()
-        first = int(answered[0]) if len(answered) else batch.labels.shape[1]
-        if first == batch.labels.shape[1]:
+        if not len(answered):
             raise ValueError("A batch without answers has no loss.")
-        keep = batch.labels.shape[1] - first
+        # Nothing foretells a first token.
+        first = max(1, int(answered[0]))
         logits = self.language_model(
             inputs_embeds=self.embed(batch),
             attention_mask=batch.attention_mask,
             position_ids=positions(batch.attention_mask),
-            logits_to_keep=keep + 1,
+            logits_to_keep=batch.labels.shape[1] - first + 1,
             use_cache=False,
         ).logits[:, :-1]
         targets = batch.labels[:, first:]

@@ -27,7 +27,7 @@ class LocalClues(nn.Module):
         self.local = local
         self.queries = None
         if local.tokens == "region":
-            self.queries = nn.Parameter(torch.empty(local.regions, width).normal_(std=0.02))
+            self.queries = nn.Parameter(torch.empty(len(local.regions), width).normal_(std=0.02))
         self.attention = nn.MultiheadAttention(width, local.heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
         self.temporal = self.temporal_norm = None
@@ -51,14 +51,14 @@ class LocalClues(nn.Module):
         `patches` (B, T, P, D), `regions` (B, T, R, P) and the frames' `mask` (B, T) are the batch's.
         """
         regions = regions & mask[..., None, None]
-        tokens, there = self._attend(patches, regions)
+        tokens, there = self.attend(patches, regions)
         tokens, there = self._over_time(tokens, there)
         clues = read(tokens, there) * there.any(dim=2)[..., None, None]
         if self.gate is not None:
             return seen + torch.tanh(self.gate) * clues
         return self.join(torch.cat([seen, clues], dim=-1))
 
-    def _attend(self, patches: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def attend(self, patches: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Local tokens (B, T, S, D) and which of them are there (B, T, S); S counts regions or patches."""
         clips, frames = patches.shape[:2]
         if self.queries is not None:

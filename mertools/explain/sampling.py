@@ -12,12 +12,14 @@ def sample(
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `count` of `frames` (T, …) at `times` (T,), with their times, evenly spaced in time.
 
-    The clip is cut into `count` stretches of the same length. `pick` takes of each the frame nearest to its middle,
-    `mean` the mean of its frames, or the nearest where it has none. Fewer frames than wanted are all taken.
+    The clip is cut into `count` stretches of the same length; a frame stands for the time around it. `pick` takes of
+    each stretch the frame nearest to its middle, `mean` the mean of its frames, or the nearest where it has none. Fewer
+    frames than wanted are all taken.
     """
     if len(frames) <= count:
         return frames, times
-    edges = np.linspace(times[0], times[-1], count + 1)
+    half = (times[-1] - times[0]) / (len(times) - 1) / 2
+    edges = np.linspace(times[0] - half, times[-1] + half, count + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     nearest = np.abs(times[None] - middles[:, None]).argmin(axis=1)
     if how == "pick":
