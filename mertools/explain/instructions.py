@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mertools.clip import Clip
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
 from mertools.explain.configuration import AUDIO, VIDEO, DataSet
-from mertools.ov.explanations import read_explanations
+from mertools.ov.explanations import Explanation, read_explanations
 
 DESCRIPTION_COLUMN = "description"
 
@@ -53,12 +54,17 @@ def read_set(data: DataSet) -> list[Example]:
     return examples
 
 
+def questions_about(clips: Iterable[Clip], language: str) -> list[Example]:
+    """What is asked about `clips`: the prompt's own question, with the subtitle in `language`, and no answer."""
+    return [Example(clip.name, "", _subtitle(clip, language), labels=clip.open_labels) for clip in clips]
+
+
 def _explanations(path: Path, data: DataSet) -> Iterator[Example]:
     for one in read_explanations(path):
         # Where no split was drawn, all clips are to train on.
         if one.failed or (one.split or "train") not in data.splits or not one.description(data.language):
             continue
-        subtitle = (one.subtitle_english if data.language == "en" else one.subtitle) or one.subtitle
+        subtitle = _subtitle(one, data.language)
         yield Example(one.name, one.description(data.language), subtitle, labels=one.labels(data.language))
 
 
@@ -67,8 +73,7 @@ def _manifest(path: Path, data: DataSet) -> Iterator[Example]:
         answer = clip.columns.get(DESCRIPTION_COLUMN, "")
         if clip.split not in data.splits or not answer:
             continue
-        subtitle = (clip.subtitle_english if data.language == "en" else clip.subtitle) or clip.subtitle
-        yield Example(clip.name, answer, subtitle, labels=clip.open_labels)
+        yield Example(clip.name, answer, _subtitle(clip, data.language), labels=clip.open_labels)
 
 
 def _llava(path: Path, _: DataSet) -> Iterator[Example]:
@@ -111,6 +116,12 @@ READERS: dict[str, Reader] = {
 """What reads each kind of `mertools.explain.configuration.DataSet`."""
 
 OWN = ("explanations", "manifest")
+
+
+def _subtitle(one: Clip | Explanation, language: str) -> str:
+    """The subtitle in `language`, else the one there is."""
+    in_language = {"en": one.subtitle_english, "zh": one.subtitle}[language]
+    return in_language or one.subtitle or one.subtitle_english
 
 
 def _read_json(path: Path) -> Any:

@@ -13,7 +13,9 @@ import torch
 from mertools.clip_rows import MISSING, OK
 from mertools.errors import InputError
 from mertools.explain.batch import MediaInput
-from mertools.explain.configuration import Branch
+from mertools.explain.configuration import CANONICAL, Branch
+from mertools.explain.landmarks import LandmarkFile
+from mertools.explain.regions import clip_regions
 from mertools.explain.sampling import sample
 from mertools.feature_store import FrameReader, Row, read_heads, read_provenance
 
@@ -30,7 +32,8 @@ class StoredFrames:
     def __init__(self, branches: Mapping[str, Branch], folder: Path, windows: Windows | None = None) -> None:
         """Open the feature files of `branches`, by medium, in `folder`.
 
-        Raises InputError for a file that is absent, without frames, or of another encoder than its branch is for.
+        Raises InputError for a file that is absent, without frames, or of another encoder than its branch is for, and
+        for landmarks that are not there.
         """
         self.folder = folder
         self._branches = branches
@@ -38,12 +41,17 @@ class StoredFrames:
         self._stack = ExitStack()
         self._readers: dict[str, FrameReader] = {}
         self._status: dict[str, dict[str, str]] = {}
+        self._landmarks: dict[str, LandmarkFile] = {}
         try:
             for medium, branch in branches.items():
                 reader = self._stack.enter_context(FrameReader(folder / f"{branch.feature}.h5"))
                 branch.check_frames(read_provenance(reader.path).feature, reader.frame_shape)
                 self._readers[medium] = reader
                 self._status[medium] = {head.name: head.status for head in read_heads(reader.path)}
+                local = branch.local_attention
+                if local and local.landmarks != CANONICAL:
+                    self._landmarks[medium] = LandmarkFile(Path(local.landmarks))
+                    self._stack.callback(self._landmarks[medium].close)
         except BaseException:
             self.close()
             raise
@@ -123,7 +131,17 @@ class StoredFrames:
             mask=torch.full((1, len(frames)), row is not None),
             windows=torch.tensor([windows]) if has_windows else None,
             window_mask=torch.ones(1, len(windows), dtype=torch.bool) if has_windows else None,
+            regions=self._regions(medium, name, np.asarray(times)) if branch.local_attention else None,
         )
+
+    def _regions(self, medium: str, name: str, times: np.ndarray) -> torch.Tensor:
+        """Which patches show which region of the face, (1, T, R, P) bool, in the frames at `times`."""
+        branch = self._branches[medium]
+        local, landmarks = branch.local_attention, self._landmarks.get(medium)
+        points, scheme = (landmarks.points(name, times), landmarks.scheme) if landmarks else (None, CANONICAL)
+        if landmarks and points is None:
+            return torch.zeros(1, len(times), len(local.regions), branch.patches, dtype=torch.bool)
+        return torch.from_numpy(clip_regions(local, branch.patches, len(times), points, scheme))[None]
 
     def _row(self, medium: str, name: str) -> Row | None:
         """The stored frames of a clip, None where it lacks the medium."""
