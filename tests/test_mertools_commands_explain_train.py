@@ -60,7 +60,7 @@ def run(corpus: tuple[Path, Configuration]) -> Path:
 def asking(folder: Path, *more: str) -> list[str]:
     return [
         *("--data", str(folder / "manifest.csv"), "--features", str(folder / "features"), "--device", "cpu"),
-        *("--max-new-tokens", "24", *more),
+        *("--max-new-tokens", "40", *more),
     ]
 
 
@@ -156,7 +156,7 @@ def test_an_explainer_that_has_learned_its_clips_is_right_about_them_and_not_abo
 ) -> None:
     folder, chosen = corpus
     data = replace(chosen.stages[0].data[0], split="train+test")
-    learned = replace(chosen, stages=(stage(data, epochs=1, steps_an_epoch=120, batch_size=8),))
+    learned = replace(chosen, stages=(stage(data, epochs=1, steps_an_epoch=150, batch_size=8),))
     write_yaml(folder / "learned.yaml", learned)
     train(folder, "learned", config="learned.yaml")
     capsys.readouterr()
