@@ -278,3 +278,9 @@ def test_a_batch_moves_whole() -> None:
     assert {tensor.device.type for tensor in (made.input_ids, *made.slots.values(), made.media["video"].regions)} == {
         "meta"
     }
+
+
+def test_a_prompt_that_the_language_model_cannot_read() -> None:
+    longer = replace(affectgpt().prompt, max_length=513)
+    with pytest.raises(InputError, match=r"max_length is 513, and the language model reads 512 tokens\. Lower it"):
+        make(affectgpt(prompt=longer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,9 +49,11 @@ class Explainer(nn.Module):
     def __init__(self, configuration: Configuration, language_model: LanguageModel) -> None:
         """Take hold of `language_model`, which is frozen, and gets adapters where the configuration wants them.
 
-        Raises InputError for a tokenizer that lacks what the prompt needs, and for frozen parts that do not exist.
+        Raises InputError for a tokenizer that lacks what the prompt needs, a prompt longer than the language model
+        reads, and frozen parts that do not exist.
         """
         super().__init__()
+        _check_context(configuration.prompt.max_length, language_model.network.config)
         self.configuration = configuration
         self.language_model = language_model.network.requires_grad_(False)
         self.template = PromptTemplate(configuration.prompt, language_model.tokenizer, configuration.token_counts())
@@ -255,6 +258,15 @@ def part_of(name: str) -> str:
 def positions(attention_mask: torch.Tensor) -> torch.Tensor:
     """Places of tokens (B, L), counted from the first that is there, as generation counts them."""
     return (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def _check_context(max_length: int, config: Any) -> None:
+    context = getattr(config, "max_position_embeddings", None)
+    if context is not None and max_length > context:
+        raise InputError(
+            f"prompt.max_length is {max_length}, and the language model reads {context} tokens. Lower it, or choose a "
+            "language model that reads more."
+        )
 
 
 def _placed(embeddings: torch.Tensor, slots: torch.Tensor, tokens: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
