@@ -8,6 +8,7 @@ import pytest
 from tiny_explainer import AUDIO, SMALL, affectgpt, micro_video, microemo
 
 from mertools.errors import InputError
+from mertools.explain.ablations import ABLATIONS
 from mertools.explain.configuration import (
     Branch,
     Configuration,
@@ -94,3 +95,18 @@ def test_frames_of_another_encoder_are_refused() -> None:
 def test_a_fused_token_is_counted() -> None:
     fused = affectgpt(pre_fusion=PreFusion("qformer", qformer=SMALL), audio=AUDIO)
     assert fused.token_counts()["multi"] == 4
+
+
+def test_the_rows_of_microemos_table_2() -> None:
+    micro = read_configuration("microemo")
+    kept = {
+        name: [key for key in ("windows", "local_attention", "timestamps") if getattr(ablated(micro).video, key)]
+        for name, ablated in ABLATIONS.items()
+    }
+    assert kept == {
+        "without-windows": ["local_attention", "timestamps"],
+        "without-local-attention": ["windows", "timestamps"],
+        "without-both": ["timestamps"],
+    }
+    with pytest.raises(InputError, match=r"no windows or no local_attention to go without\. Start from microemo"):
+        ABLATIONS["without-both"](read_configuration("affectgpt-v1"))

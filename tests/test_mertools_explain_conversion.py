@@ -14,6 +14,7 @@ from mertools.errors import InputError
 from mertools.explain.configuration import QFormer, as_yaml
 from mertools.explain.conversion import convert
 from mertools.explain.explainer import Explainer
+from mertools.libraries import transformers
 from mertools.model_sources import load_weights
 from mertools.randomness import torch_generator
 
@@ -147,6 +148,32 @@ def test_an_image_qformer_that_reads_a_text_computes_the_same() -> None:
     wanted = reference_qformer(original, "Qformer.bert.", shape, original["query_tokens"][0], read, text.ids[0])
     got = branch.image_qformer(read[None], torch.ones(1, 10, dtype=torch.bool), text)[0]
     assert torch.allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_transformers_own_layout_is_read_too(prefix: str) -> None:
+    library = transformers()
+    shape = micro_video().image_qformer
+    config = library.InstructBlipQFormerConfig(
+        vocab_size=257,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.feed_forward,
+        max_position_embeddings=64,
+        encoder_hidden_size=16,
+    )
+    theirs = library.InstructBlipQFormerModel(config).state_dict()
+    weights = {f"{prefix}qformer.{name}": value for name, value in theirs.items()}
+    weights |= {f"{prefix}query_tokens": torch.ones(1, 4, 32), f"{prefix}language_projection.bias": torch.ones(8)}
+    taken, report = convert(weights, microemo(windows=None))
+    assert [key.theirs for key in report if key.fate in ("unexpected", "reshaped")] == [
+        f"{prefix}language_projection.bias"
+    ]
+    assert not [key.ours for key in report if key.fate == "missing" and "image_qformer" in key.ours]
+    assert torch.equal(
+        taken["branches.video.image_qformer.network.layernorm.weight"], theirs["embeddings.layernorm.weight"]
+    )
 
 
 def test_every_key_is_accounted_for() -> None:

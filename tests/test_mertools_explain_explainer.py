@@ -164,11 +164,13 @@ def test_the_loss_is_on_the_answer_alone() -> None:
 
 
 @every_configuration
-@pytest.mark.parametrize("lacking", ["audio", "video", "nothing"])
+@pytest.mark.parametrize("lacking", ["audio", "video", "faces", "nothing"])
 def test_clips_that_lack_a_medium_train_and_generate(configuration: Configuration, lacking: str) -> None:
     explainer = make(configuration).train()
     open_gates(explainer)
     media = clips(configuration, **({lacking: 0} if lacking in configuration.branches else {}))
+    if lacking == "faces" and media[0]["video"].regions is not None:
+        media[0]["video"] = replace(media[0]["video"], regions=torch.zeros_like(media[0]["video"].regions))
     loss = explainer(batch(explainer, ["rich", "plain"], SENTENCES[:2], media)).mean
     loss.backward()
     assert loss.isfinite()
@@ -278,3 +280,9 @@ def test_a_batch_moves_whole() -> None:
     assert {tensor.device.type for tensor in (made.input_ids, *made.slots.values(), made.media["video"].regions)} == {
         "meta"
     }
+
+
+def test_a_prompt_that_the_language_model_cannot_read() -> None:
+    longer = replace(affectgpt().prompt, max_length=513)
+    with pytest.raises(InputError, match=r"max_length is 513, and the language model reads 512 tokens\. Lower it"):
+        make(affectgpt(prompt=longer))

@@ -11,9 +11,16 @@ from broken_corpus import portrait
 from mertools.__main__ import dispatch
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.explain.landmarks import LandmarkFile, find_landmarks, landmark_finder, write_landmarks
+from mertools.explain.configuration import Branch, LocalAttention, QFormer
+from mertools.explain.landmarks import FaceRegions, LandmarkFile, find_landmarks, landmark_finder, write_landmarks
 from mertools.faces import DlibDetector, choose_face
 from mertools.media import every, write_clip
+
+
+def face_branch(landmarks: str) -> Branch:
+    """Sixteen patches and a class token; no frame borrows another's regions."""
+    local = LocalAttention(landmarks=landmarks, nearest_frames=0)
+    return Branch("patches", width=8, patches=17, image_qformer=QFormer(), local_attention=local)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,18 @@ def test_dlib_finds_points_of_drawn_faces(tmp_path: Path, predictor: Path) -> No
     np.testing.assert_array_equal(read[2], points[3])
     assert file.points("bare", times) is None and file.points("absent", times) is None
     file.close()
+
+    branch = face_branch(str(tmp_path / "landmarks.h5"))
+    masks = FaceRegions(branch).of("clip", times)
+    assert masks.shape == (4, 8, 17) and masks[[0, 1, 3]].any(axis=2).all() and not masks[2].any()
+    assert not FaceRegions(branch).of("bare", times).any()
+
+
+def test_crops_of_faces_need_no_landmarks() -> None:
+    masks = FaceRegions(face_branch("canonical")).of("any", np.zeros(3))
+    assert masks.shape == (3, 8, 17) and masks.any(axis=2).all()
+    with pytest.raises(InputError, match=r"absent\.h5 is no file of landmarks"):
+        FaceRegions(face_branch("absent.h5"))
 
 
 def test_the_command(tmp_path: Path, predictor: Path, capsys: pytest.CaptureFixture[str]) -> None:

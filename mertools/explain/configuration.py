@@ -81,7 +81,8 @@ class LocalAttention:
     linear layer of both that starts as the frame's alone.
 
     `landmarks` is a file of `mertools explain landmarks`, or `canonical` where frames are crops of faces. A patch is of
-    a region that covers `overlap` of it, or is at most `dilation` patches away from one that does. A frame without a
+    a region that covers `overlap` of it (the most covered one of a small region), or is at most `dilation` patches away
+    from one that is. A frame without a
     face borrows the regions of the nearest one with, at most `nearest_frames` away.
     """
 

@@ -9,8 +9,9 @@ import torch
 
 from feature_extractors.catalog import CATALOG
 from mertools.explain.configuration import AUDIO, MULTI, VIDEO, Branch, Configuration, PreFusion
-from mertools.explain.explainer import LORA, build_branches, part_of
+from mertools.explain.explainer import build_branches
 from mertools.explain.language_models import add_lora, unloaded
+from mertools.explain.partly_frozen import LORA, part_of
 
 BLIP2_QFORMER, EVA_CLIP_G = "blip2-qformer", "eva-clip-g"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,12 +14,9 @@ from mertools.explain.batch import IGNORED, Batch
 from mertools.explain.branches import FusedMedia, MediaBranch
 from mertools.explain.configuration import MULTI, Configuration
 from mertools.explain.language_models import LanguageModel, add_lora
+from mertools.explain.partly_frozen import PartlyFrozen
 from mertools.explain.template import PromptTemplate
 from mertools.randomness import seed_for
-from mertools.registry import hint
-
-LORA = "lora"
-"""What the adapters on the language model are called among the parts."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Loss:
         return self.total / max(self.tokens, 1)
 
 
-class Explainer(nn.Module):
+class Explainer(PartlyFrozen):
     """AffectGPT or MicroEmo, as its configuration says.
 
     Initial weights are drawn for the configuration's seed. What is frozen stays in evaluation mode whatever `train` is
@@ -48,9 +45,13 @@ class Explainer(nn.Module):
     def __init__(self, configuration: Configuration, language_model: LanguageModel) -> None:
         """Take hold of `language_model`, which is frozen, and gets adapters where the configuration wants them.
 
-        Raises InputError for a tokenizer that lacks what the prompt needs, and for frozen parts that do not exist.
+        Raises InputError for a tokenizer that lacks what the prompt needs, a prompt longer than the language model
+        reads, and frozen parts that do not exist.
         """
-        super().__init__()
+        super().__init__(
+            f"{medium}.{part}" for medium, branch in configuration.branches.items() for part in branch.frozen
+        )
+        _check_context(configuration.prompt.max_length, language_model.network.config)
         self.configuration = configuration
         self.language_model = language_model.network.requires_grad_(False)
         self.template = PromptTemplate(configuration.prompt, language_model.tokenizer, configuration.token_counts())
@@ -60,116 +61,7 @@ class Explainer(nn.Module):
             self.branches, self.fusion = build_branches(configuration, language_model.width)
             if configuration.language_model.lora:
                 add_lora(self.language_model, configuration.language_model.lora)
-        self._always_frozen = frozenset(
-            f"{medium}.{part}" for medium, branch in configuration.branches.items() for part in branch.frozen
-        )
         self.freeze(())
-
-    # What is trained ---------------------------------------------------------------------------------------------
-
-    def parts(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by part: `audio.connector`, `video.projection`, `multi`, `lora`, in the order of the model."""
-        parts: dict[str, list[nn.Parameter]] = {}
-        for name, parameter in self._own():
-            parts.setdefault(part_of(name), []).append(parameter)
-        return parts
-
-    def freeze(self, frozen: Iterable[str]) -> None:
-        """Train every part but those of `frozen` (a part, or all of one medium by its name) and those that the
-        configuration's branches freeze.
-
-        Raises InputError for a part that does not exist.
-        """
-        parts = self.parts()
-        frozen = {*frozen, *self._always_frozen}
-        media = {part.partition(".")[0] for part in parts}
-        for name in frozen:
-            if name not in parts and name not in media:
-                raise InputError(f"Unknown part {name!r} to freeze. {hint(name, [*parts, *media])}")
-        for part, parameters in parts.items():
-            for parameter in parameters:
-                parameter.requires_grad_(part not in frozen and part.partition(".")[0] not in frozen)
-        self.train(self.training)
-
-    def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """What an optimiser steps, by name."""
-        return {name: parameter for name, parameter in self._own() if parameter.requires_grad}
-
-    def trainable_state(self) -> dict[str, torch.Tensor]:
-        """The weights a checkpoint holds, by name: all but the language model's own and the parts that branches freeze.
-
-        What only a stage freezes is in it, since an earlier stage may have trained it.
-        """
-        return {name: value.detach().clone() for name, value in self._kept().items()}
-
-    def load_trainable_state(self, state: Mapping[str, torch.Tensor], *, partial: bool = False) -> None:
-        """Take the weights of a checkpoint; `partial` allows it to lack some, and frozen parts to be in it.
-
-        Raises InputError for names or shapes that are not the explainer's, and unless `partial` for lacking ones.
-        """
-        own = self._kept(everything=partial)
-        unknown = sorted(set(state) - set(own))
-        lacking = sorted(set(own) - set(state))
-        if unknown or (lacking and not partial):
-            kind, first = ("unknown", unknown[0]) if unknown else ("no", lacking[0])
-            raise InputError(
-                f"The checkpoint has {kind} weights {first!r} ({len(unknown)} unknown, {len(lacking)} lacking): it is "
-                "of another configuration. Use the one it was trained with."
-            )
-        for name, value in state.items():
-            if value.shape != own[name].shape:
-                raise InputError(
-                    f"The checkpoint's {name} has the shape {tuple(value.shape)}, the configuration's "
-                    f"{tuple(own[name].shape)}. Use the configuration it was trained with."
-                )
-        with torch.no_grad():
-            for name, value in state.items():
-                own[name].copy_(value)
-
-    def train(self, mode: bool = True) -> Explainer:
-        """As any module's, but frozen modules stay in evaluation mode."""
-        super().train(mode)
-        if mode:
-            self._rest_frozen(self)
-        return self
-
-    def _rest_frozen(self, module: nn.Module) -> None:
-        """Put into evaluation mode what holds parameters that are all frozen, and what hangs on it.
-
-        A language model with adapters has both: only the adapters' own modules stay in training mode.
-        """
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            module.eval()
-            return
-        if module is self.language_model:
-            module.eval()
-            for name, child in module.named_modules():
-                if LORA in name and name.rpartition(".")[2] == "default":
-                    child.train()
-            return
-        for child in module.children():
-            self._rest_frozen(child)
-
-    def _own(self) -> list[tuple[str, nn.Parameter]]:
-        """The parameters that are not the language model's own."""
-        return [
-            (name, parameter)
-            for name, parameter in self.named_parameters()
-            if not name.startswith("language_model.") or f".{LORA}_" in name
-        ]
-
-    def _kept(self, everything: bool = False) -> dict[str, torch.Tensor]:
-        """What a checkpoint holds, or could hold: parameters and the statistics by which frames are standardised."""
-        statistics = [
-            (f"branches.{medium}.{name}", buffer)
-            for medium, branch in self.branches.items()
-            for name, buffer in branch.named_buffers(recurse=False)
-        ]
-        own = [(name, value) for name, value in self._own() if everything or part_of(name) not in self._always_frozen]
-        return dict([*own, *statistics])
-
-    # What it does ------------------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> Loss:
         """The loss on the answers of `batch` (eq. 1 of MicroEmo), of no other token."""
@@ -192,7 +84,7 @@ class Explainer(nn.Module):
         )
         return Loss(total, int((targets != IGNORED).sum()))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def generate(self, batch: Batch, max_new_tokens: int = 300) -> list[str]:
         """The answer to each prompt of `batch`, decoded greedily up to the end marker."""
         was_training = self.training
@@ -244,17 +136,18 @@ def build_branches(configuration: Configuration, width: int) -> tuple[nn.ModuleD
     return nn.ModuleDict(branches), fusion
 
 
-def part_of(name: str) -> str:
-    """The part that the parameter called `name` belongs to."""
-    words = name.split(".")
-    if words[0] == "branches":
-        return ".".join(words[1:3])
-    return MULTI if words[0] == "fusion" else LORA
-
-
 def positions(attention_mask: torch.Tensor) -> torch.Tensor:
     """Places of tokens (B, L), counted from the first that is there, as generation counts them."""
     return (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def _check_context(max_length: int, config: Any) -> None:
+    context = getattr(config, "max_position_embeddings", None)
+    if context is not None and max_length > context:
+        raise InputError(
+            f"prompt.max_length is {max_length}, and the language model reads {context} tokens. Lower it, or choose a "
+            "language model that reads more."
+        )
 
 
 def _placed(embeddings: torch.Tensor, slots: torch.Tensor, tokens: torch.Tensor, there: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,8 @@ import numpy as np
 
 from mertools.clip import Clip
 from mertools.errors import InputError
-from mertools.explain.regions import DLIB, MEDIAPIPE
+from mertools.explain.configuration import CANONICAL, Branch
+from mertools.explain.regions import DLIB, MEDIAPIPE, clip_regions
 from mertools.faces import FaceDetector, choose_face
 from mertools.media import FrameStream, MissingMedium
 from mertools.registry import look_up
@@ -164,3 +165,25 @@ class LandmarkFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+class FaceRegions:
+    """Which patches of a branch's frames show which part of the face, clip by clip."""
+
+    def __init__(self, branch: Branch) -> None:
+        """Open the landmarks that `branch`, which has local attention, names; raises InputError as `LandmarkFile`."""
+        self._local, self._patches = branch.local_attention, branch.patches
+        is_canonical = self._local.landmarks == CANONICAL
+        self._file = None if is_canonical else LandmarkFile(Path(self._local.landmarks))
+
+    def of(self, name: str, times: np.ndarray) -> np.ndarray:
+        """The masks (T, R, P) bool of clip `name` at `times` (T,) seconds, all False where there are no landmarks.
+
+        Raises InputError for patches that are no square.
+        """
+        if self._file is None:
+            return clip_regions(self._local, self._patches, len(times), None, CANONICAL)
+        points = self._file.points(name, times)
+        if points is None:
+            return np.zeros((len(times), len(self._local.regions), self._patches), dtype=bool)
+        return clip_regions(self._local, self._patches, len(times), points, self._file.scheme)

@@ -9,6 +9,7 @@ from torch import nn
 
 from mertools.explain.batch import MediaInput
 from mertools.explain.configuration import LocalAttention
+from mertools.explain.qformer import DEVIATION
 
 Reader = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """The image Q-Former on states (B, T, S, D) and their mask (B, T, S): (B, T, Q, width)."""
@@ -27,7 +28,7 @@ class LocalClues(nn.Module):
         self.local = local
         self.queries = None
         if local.tokens == "region":
-            self.queries = nn.Parameter(torch.empty(len(local.regions), width).normal_(std=0.02))
+            self.queries = nn.Parameter(torch.empty(len(local.regions), width).normal_(std=DEVIATION))
         self.attention = nn.MultiheadAttention(width, local.heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
         self.temporal = self.temporal_norm = None

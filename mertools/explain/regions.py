@@ -109,8 +109,11 @@ def _patch_masks(outlines: Sequence[np.ndarray], side: int, local: LocalAttentio
         fine = np.zeros((side * SAMPLES, side * SAMPLES), dtype=np.uint8)
         corners = np.round(outline * side * SAMPLES - 0.5).astype(np.int32)
         cv2.fillConvexPoly(fine, cv2.convexHull(corners), 1)
-        covered = fine.reshape(side, SAMPLES, side, SAMPLES).mean(axis=(1, 3)) >= local.overlap
-        mask[:] = cv2.dilate(covered.astype(np.uint8), near).astype(bool)
+        share = fine.reshape(side, SAMPLES, side, SAMPLES).mean(axis=(1, 3))
+        if share.any():
+            # A part smaller than a patch is seen too: where most of it is.
+            covered = share >= min(local.overlap, share.max())
+            mask[:] = cv2.dilate(covered.astype(np.uint8), near).astype(bool)
     return masks
 
 

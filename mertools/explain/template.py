@@ -47,7 +47,7 @@ class PromptTemplate:
         self._prompt = prompt
         self._tokenizer = tokenizer
         _check_places(prompt, counts)
-        head, tail, self.end = _frame(prompt, tokenizer)
+        head, tail, self.end = _surroundings(prompt, tokenizer)
         self._pieces = list(_pieces(head + prompt.text + tail))
         self._begin = tokenizer("").input_ids if prompt.style == "plain" else []
         self._end_ids = self._ids(self.end)
@@ -135,7 +135,7 @@ class PromptTemplate:
                 )
 
 
-def _frame(prompt: Prompt, tokenizer: Any) -> tuple[str, str, str]:
+def _surroundings(prompt: Prompt, tokenizer: Any) -> tuple[str, str, str]:
     """What stands before and behind the prompt's text, and what closes an answer."""
     if prompt.style == "plain":
         return "", "", prompt.end
