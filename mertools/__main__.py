@@ -53,7 +53,7 @@ VERBS = {
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "explain train": ("mertools.commands.explain_train", "an explainer on stored frames, in one stage or several"),
     "explain generate": ("mertools.commands.explain_generate", "a trained explainer's descriptions of clips"),
-    "explain evaluate": ("mertools.commands.explain_evaluate", "how well trained explainers' labels cover the true ones"),
+    "explain evaluate": ("mertools.commands.explain_evaluate", "do trained explainers' labels cover the true ones?"),
     "explain describe": ("mertools.commands.explain_describe", "what an explainer consists of, part by part"),
     "explain landmarks": ("mertools.commands.explain_landmarks", "where the parts of faces are, for MicroEmo"),
     "explain convert": ("mertools.commands.explain_convert", "Video-LLaMA's and BLIP-2's weights -> an explainer's"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tiny_explainer import microemo
 from tiny_lessons import configuration, stage
 
+from mertools.commands import explain_train
 from mertools.errors import InputError
 from mertools.explain.configuration import DataSet, Validation
 from mertools.explain.presets import PRESETS
@@ -52,6 +54,25 @@ def test_two_by_two_has_each_stage_with_and_without_the_other() -> None:
         "fine": ["fine"],
         "coarse-fine": ["coarse", "fine"],
     }
+
+
+def test_microemos_modules_are_left_out_one_by_one_and_both() -> None:
+    variants = PRESETS["ablations"](microemo(), "ablations")
+    there = {
+        name: (video.local_attention is not None, video.windows is not None)
+        for name, variant in variants.items()
+        if (video := variant.video)
+    }
+    assert there == {
+        "whole": (True, True),
+        "without-windows": (True, False),
+        "without-local-attention": (False, True),
+        "without-both": (False, False),
+    }
+
+
+def test_the_command_names_every_preset() -> None:
+    assert sorted(explain_train.PRESETS) == sorted(PRESETS)
 
 
 def test_presets_say_what_they_lack() -> None:

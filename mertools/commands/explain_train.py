@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mertools.explain.configuration import Configuration
     from mertools.explain.training import Training
 
-PRESETS = ("gt-eng", "gt-eng-remove-test", "gt-eng-remove-short", "two-by-two", "table4")
+PRESETS = ("gt-eng", "gt-eng-remove-test", "gt-eng-remove-short", "two-by-two", "table4", "ablations")
 TEST_SPLIT = "test"
 HEADER = ("variant", "stage", "epoch", "loss", "avg", "95 %", "checkpoint")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mertools.errors import InputError
+from mertools.explain.ablations import ABLATIONS
 from mertools.explain.configuration import Configuration, DataSet, Stage
 from mertools.explain.instructions import OWN
 
@@ -66,15 +67,21 @@ def _table4(base: Configuration, _: str) -> Variants:
     }
 
 
+def _ablations(base: Configuration, _: str) -> Variants:
+    """MicroEmo whole, and without one or both of its modules (its Table 2)."""
+    return {"whole": base, **{name: without(base) for name, without in ABLATIONS.items()}}
+
+
 PRESETS: Mapping[str, Callable[[Configuration, str], Variants]] = {
     "gt-eng": _own_data(_every_split),
     "gt-eng-remove-test": _own_data(_train_alone),
     "gt-eng-remove-short": _own_data(_long_alone),
     "two-by-two": _two_by_two,
     "table4": _table4,
+    "ablations": _ablations,
 }
 """AffectGPT's experiments (EMER §5, AffectGPT §5): trained on all clips with checked descriptions, an upper bound;
-without those of the test split; without short ones either; and which stages help."""
+without those of the test split; without short ones either; and which stages help. MicroEmo's: which modules do."""
 
 
 def _stages(base: Configuration, wanted: int) -> tuple[Stage, ...]:
