@@ -111,6 +111,24 @@ def test_a_run_killed_at_a_random_moment_ends_as_an_uninterrupted_one(
     )
 
 
+def test_two_processes_take_the_steps_of_one_that_accumulates(corpus: tuple[Path, Configuration]) -> None:
+    folder, chosen = corpus
+    data = chosen.stages[0].data[0]
+    for name, accumulation in (("alone", 2), ("pair", 1)):
+        taught = stage(data, accumulation=accumulation, validation=chosen.stages[1].validation)
+        write_yaml(folder / f"{name}.yaml", replace(chosen, stages=(taught,)))
+    train(folder, "alone", config="alone.yaml")
+    # What accelerate launch starts for GPUs; on CPUs it would want MPI.
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    command += ["-m", "mertools", "explain", "train", str(folder / "pair.yaml"), "--device", "cpu"]
+    command += ["--features", str(folder / "features"), "--out", str(folder / "pair")]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=100)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    pair, alone = ([row["loss"] for row in read_steps(folder / one / "steps.csv")] for one in ("pair", "alone"))
+    assert pair == pytest.approx(alone, abs=1e-4)
+    assert done.stdout.decode().count("variant") == 1
+
+
 def test_presets_are_a_folder_a_variant(corpus: tuple[Path, Configuration], capsys: pytest.CaptureFixture[str]) -> None:
     folder, _ = corpus
     train(folder, "square", "--preset", "two-by-two")
@@ -193,7 +211,7 @@ def test_features_of_another_encoder_than_the_checkpoints_are_refused(
     write_frames(tmp_path / "features", audio, "audio", revision="2")
     options = asking(folder, "--checkpoint", str(run / "checkpoint"), "--out", str(tmp_path / "out.jsonl"))
     options[options.index("--features") + 1] = str(tmp_path / "features")
-    with pytest.raises(InputError, match="has revision '2', and the explainer was trained on '1'"):
+    with pytest.raises(InputError, match="has revision '2', and the explainer is trained on '1'"):
         explain_generate.main(options)
     assert not (tmp_path / "out.jsonl").exists()
 

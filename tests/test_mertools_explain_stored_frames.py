@@ -71,7 +71,7 @@ def test_frames_of_another_encoder_are_refused_with_both_values(folder: Path) ->
         wanted = frames.provenance
         frames.check_encoders(wanted)
         wanted["audio"]["revision"] = "2"
-        with pytest.raises(InputError, match="has revision '1', and the explainer was trained on '2'"):
+        with pytest.raises(InputError, match="has revision '1', and the explainer is trained on '2'"):
             frames.check_encoders(wanted)
     with pytest.raises(InputError, match=r"made for 'tiny-audio' of shape \(13,\)"):
         StoredFrames({"audio": replace(AUDIO, width=13)}, folder)

@@ -78,7 +78,7 @@ def _train(
     from mertools.explain.training import Training
 
     out = options.out / name if name else options.out
-    _warn_of_selection(configuration, accelerator)
+    _warn_of_the_test_split(configuration, accelerator)
     started, begin = run_record.now(), time.monotonic()
     with Library(configuration, options.features, utterances_of(options)) as library:
         training = Training(new_explainer(configuration), library, out, accelerator, options.save_every)
@@ -141,12 +141,18 @@ def _told(training: Training) -> list[str]:
     return [chosen["stage"], str(chosen["epoch"]), f"{chosen['loss']:.4f}", *score]
 
 
-def _warn_of_selection(configuration: Configuration, accelerator: Any) -> None:
-    """Say that a score is no estimate where the test split chose the epoch, as it does in the paper."""
+def _warn_of_the_test_split(configuration: Configuration, accelerator: Any) -> None:
+    """Say that a score is no estimate where the test split was learned from, or chose the epoch, as in the paper."""
+    if not accelerator.is_main_process:
+        return
     for stage in configuration.stages:
         validation = stage.validation
-        leaks = validation and validation.select != "last" and TEST_SPLIT in validation.data.splits
-        if leaks and accelerator.is_main_process:
+        if any(TEST_SPLIT in data.splits for data in stage.data):
+            sys.stderr.write(
+                f"warning: stage {stage.name!r} learns from the test split: its scores there are an upper bound, no "
+                "estimate.\n"
+            )
+        if validation and validation.select != "last" and TEST_SPLIT in validation.data.splits:
             sys.stderr.write(
                 f"warning: stage {stage.name!r} chooses its epoch on the test split, as AffectGPT's Table 4 does: the "
                 "score of that epoch is no estimate. Choose on a validation split instead.\n"

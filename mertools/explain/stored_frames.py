@@ -80,7 +80,7 @@ class StoredFrames:
             for part in ENCODER:
                 if found[part] != wanted[medium][part]:
                     raise InputError(
-                        f"{self._readers[medium].path} has {part} {found[part]!r}, and the explainer was trained on "
+                        f"{self._readers[medium].path} has {part} {found[part]!r}, and the explainer is trained on "
                         f"{wanted[medium][part]!r}. Extract the feature as for training, into another folder."
                     )
 

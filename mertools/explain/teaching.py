@@ -59,6 +59,7 @@ class Library:
         if path not in self._frames:
             stored = StoredFrames(self._configuration.branches, path, self._windows)
             self._frames[path] = self._stack.enter_context(stored)
+            stored.check_encoders(self.frames().provenance)
         return self._frames[path]
 
     def open(self, data: DataSet) -> Lessons:

@@ -110,13 +110,16 @@ class Training:
             self._optimiser_state = read_optimiser(found)
         else:
             start_weights(explainer)
-            standardise(explainer, [one for course in self.courses for one in course.lessons])
+            if self.courses:
+                standardise(explainer, [one for course in self.courses for one in course.lessons])
             self._optimiser_state = {}
         explainer.to(accelerator.device)
         stage, step = (self.resumed.stage, self.resumed.step) if self.resumed else (0, -1)
         # Every process knows which epochs were looked at; the first one alone writes.
         self._steps = StepLog(out / STEPS, stage, step) if accelerator.is_main_process else None
         self.epochs = EpochLog(out / EPOCHS, stage, step, writes=accelerator.is_main_process)
+        # None saves before all have read.
+        accelerator.wait_for_everyone()
 
     @property
     def steps(self) -> int:
