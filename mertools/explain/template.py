@@ -20,7 +20,7 @@ SUBTITLE, QUESTION = "subtitle", "question"
 PLACES = (*MEDIA, SUBTITLE, QUESTION)
 
 SENTINEL = "\ue000"
-"""Around the name of a place while a chat template is rendered: a private character, which no text has."""
+"""Stands for what is said while a chat template is rendered: a private character, which no template has."""
 
 
 @dataclass(frozen=True)
