@@ -71,7 +71,7 @@ def test_a_run_describes_itself_and_shows_its_curves(run: Path) -> None:
         ("fine", 0, "avg"),
         ("fine", 2, "recall"),
     }
-    page = (run / "curves.html").read_text(encoding="utf-8")
+    page = (run / "training.html").read_text(encoding="utf-8")
     assert "How tiny learned" in page
     assert "loss a token" in page
 

@@ -27,7 +27,7 @@ HEADER = ("variant", "stage", "epoch", "loss", "avg", "95 %", "checkpoint")
 
 DESCRIPTION = """\
 Train an explainer: what the configuration does not freeze, on the frames of --features, stage by stage. A checkpoint
-holds the trained weights and what they were trained on; curves.html shows losses, and scores on the validation set from
+holds the trained weights and what they were trained on; training.html shows losses, and scores on the validation set from
 before the first epoch on. A run that was killed goes on with the same command, and ends as if it had not been. For
 several GPUs: accelerate launch -m mertools explain train …"""
 
@@ -96,7 +96,7 @@ def _train(
 def _write(training: Training, options: argparse.Namespace, out: Path, said: Mapping[str, Any], arguments: Any) -> None:
     """result.json and the page of curves beside the run's logs."""
     from mertools.explain.configuration import to_mapping
-    from mertools.report.curves_page import write_curves_page
+    from mertools.report.training_page import write_training_page
 
     result = {
         "kind": "explain-train",
@@ -110,10 +110,10 @@ def _write(training: Training, options: argparse.Namespace, out: Path, said: Map
             for epoch in training.epochs.rows
             for row in _score_rows(epoch, training.courses[epoch["number"]].stage.validation)
         ],
-        "files": {"steps": "steps.csv", "epochs": "epochs.jsonl", "page": "curves.html"},
+        "files": {"steps": "steps.csv", "epochs": "epochs.jsonl", "page": "training.html"},
     }
     run_record.write_result(out, result)
-    write_curves_page(out / "curves.html", out, configuration_name(options))
+    write_training_page(out / "training.html", out, configuration_name(options))
 
 
 def _score_rows(epoch: Mapping[str, Any], validation: Any) -> list[dict[str, Any]]:

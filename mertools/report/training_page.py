@@ -1,4 +1,4 @@
-"""curves.html: how an explainer learned: losses and scores, step by step and epoch by epoch."""
+"""training.html: how an explainer learned: losses and scores, step by step and epoch by epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAWN_STEPS = 2000
 """More points than these are not told apart on a screen."""
 
 
-def write_curves_page(path: Path, run: Path, name: str) -> Path:
+def write_training_page(path: Path, run: Path, name: str) -> Path:
     """Write the page of the run in folder `run`, of the configuration `name`, to `path` and return it."""
     steps, epochs = read_steps(run / "steps.csv"), read_epochs(run / "epochs.jsonl")
     figures = [_loss_figure(steps)]
@@ -25,7 +25,7 @@ def write_curves_page(path: Path, run: Path, name: str) -> Path:
         figures.append(_score_figure(scored))
     return write_page(
         path,
-        "curves.html.j2",
+        "training.html.j2",
         figures,
         result=read_result(run),
         title=name,
