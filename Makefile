@@ -15,8 +15,9 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m mertools demo
 
+# A file's tests stay together: several share what is costly to make.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -35,7 +35,7 @@ def main() -> None:
     print("seed  generate     noise   extract      fuse   total s |      A      V      T    AVT | gain")
     for seed in options.seeds:
         folder = options.out / f"seed{seed}"
-        seconds = [run(verb, words) for verb, words in steps(folder, options.clips, 50, seed).items()]
+        seconds = [run(verb, words) for verb, words in steps(folder, options.clips, 50, seed)]
         waf = test_waf(read_result(max((folder / "runs").iterdir())))
         best_alone.append(max(waf["A"], waf["V"], waf["T"]))
         gains.append(waf["AVT"] - best_alone[-1])

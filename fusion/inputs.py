@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from mertools.registry import hint
 
 MODALITIES = {"A": "audio", "V": "video", "T": "text"}
 SMALLEST = float(np.finfo(np.float32).tiny)
+
+LIMIT = 5.0
+"""Deviations from the mean at which `--scale limited` stops: clean features get there once in 400 times, if at all."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,17 @@ class Data:
 
 @dataclass(frozen=True)
 class Scaling:
-    """What makes each component of `Data.values` vary alike: `mean` (D,) and `factor` (D,), one over the deviation."""
+    """What makes each component of `Data.values` vary alike: `mean` (D,) and `factor` (D,), one over the deviation.
+
+    What would lie further than `limit` from 0 then comes to lie there.
+    """
 
     mean: Tensor
     factor: Tensor
+    limit: float = math.inf
 
     @classmethod
-    def fit(cls, data: Data, rows: np.ndarray) -> Scaling:
+    def fit(cls, data: Data, rows: np.ndarray, limit: float = math.inf) -> Scaling:
         """To mean 0 and deviation 1 over the clips `rows` that have the feature; what never varies keeps its scale."""
         rows = torch.from_numpy(rows).to(data.values.device)
         means, deviations = [], []
@@ -102,7 +110,7 @@ class Scaling:
             constant = deviation <= (1e-6 * mean.abs()).clamp(min=SMALLEST)
             means.append(mean)
             deviations.append(torch.where(constant, 1.0, deviation))
-        return cls(torch.cat(means).float(), (1 / torch.cat(deviations)).float())
+        return cls(torch.cat(means).float(), (1 / torch.cat(deviations)).float(), limit)
 
     @classmethod
     def none(cls, data: Data) -> Scaling:

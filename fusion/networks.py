@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ class SavedNetworks:
             Network(
                 network.hidden,
                 {name: value.to(device) for name, value in network.parameters.items()},
-                Scaling(network.scaling.mean.to(device), network.scaling.factor.to(device)),
+                replace(
+                    network.scaling, mean=network.scaling.mean.to(device), factor=network.scaling.factor.to(device)
+                ),
                 network.offset.to(device),
             )
             for network in self.networks
@@ -112,6 +115,7 @@ def save_networks(
         "model": next(name for name, model in MODELS.items() if model is material.model),
         "hidden": networks[0].hidden,
         "folds": len(networks),
+        "limit": None if networks[0].scaling.limit == math.inf else networks[0].scaling.limit,
         "labels": list(labels),
         "features": {name: asdict(shape) for name, shape in material.data.shapes.items()},
         "origins": _origins(inputs),
@@ -157,11 +161,12 @@ def _saved(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Sav
     """The networks in `tensors`; raises what a file by others may lead to."""
     shapes = {name: FeatureShape(**shape) for name, shape in about["features"].items()}
     model = MODELS[about["model"]]
+    limit = math.inf if about.get("limit") is None else float(about["limit"])
     networks = []
     for fold in range(about["folds"]):
         prefix = f"fold{fold}."
         own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        scaling, offset = Scaling(own.pop(MEAN), own.pop(FACTOR)), own.pop(OFFSET)
+        scaling, offset = Scaling(own.pop(MEAN), own.pop(FACTOR), limit), own.pop(OFFSET)
         network = model(shapes, len(about["labels"]), about["hidden"])
         network.load_state_dict(own)
         networks.append(Network(about["hidden"], from_module(network), scaling, offset))

@@ -8,6 +8,7 @@ alone and among others.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -58,6 +59,7 @@ class Configuration:
 class Training:
     """How networks are trained, whatever their configuration.
 
+    With `scaled` features have mean 0 and deviation 1 on the training clips, and end at `limit` deviations.
     `modality_dropout` is the probability that a training clip is shown without a modality (never without all);
     `class_weights` weighs classes in the loss by one over their frequency; `prior_adjustment` subtracts the
     logarithm of the training classes' frequencies from the logits of a trained network (Menon et al. 2021).
@@ -69,6 +71,7 @@ class Training:
 
     epochs: int = 100
     scaled: bool = True
+    limit: float = math.inf
     modality_dropout: float = 0.0
     class_weights: bool = False
     prior_adjustment: bool = False
@@ -185,7 +188,7 @@ class _Stack:
         self.hidden = members[0].configuration.hidden
         device = material.data.values.device
         self.scalings = [
-            Scaling.fit(material.data, member.train) if training.scaled else Scaling.none(material.data)
+            Scaling.fit(material.data, member.train, training.limit) if training.scaled else Scaling.none(material.data)
             for member in members
         ]
         self.forward = _Forward(material, self.hidden, self.scalings)
@@ -267,6 +270,7 @@ class _Forward:
         self.data = material.data
         self.mean = torch.stack([scaling.mean for scaling in scalings]).unsqueeze(1)
         self.factor = torch.stack([scaling.factor for scaling in scalings]).unsqueeze(1)
+        self.limit = scalings[0].limit
         # Only its graph is used; the parameters come from the stack.
         with torch.device("meta"):
             network = material.untrained(hidden)
@@ -293,6 +297,8 @@ class _Forward:
         flat = rows.flatten()
         values = self.data.values.index_select(0, flat).view(*rows.shape, -1)
         values = values.sub_(self.mean).mul_(self.factor)
+        if self.limit < math.inf:
+            values = values.clamp_(-self.limit, self.limit)
         present = self.data.present.index_select(0, flat).view(*rows.shape, -1)
         if shown is not None:
             present = present & shown

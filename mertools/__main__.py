@@ -43,12 +43,14 @@ VERBS = {
     "ov translate": ("mertools.commands.ov_translate", "clues, descriptions or labels into English or Chinese"),
     "ov labels": ("mertools.commands.ov_labels", "descriptions -> any number of labels a clip"),
     "ov build coarse": ("mertools.commands.ov_build_coarse", "explain a whole corpus without people, as EMER-Coarse"),
+    "ov build emer": ("mertools.commands.ov_build_emer", "explain a sample with people, step by step, as EMER"),
     "ov build filter": ("mertools.commands.ov_build_filter", "leave out explanations that are not to be trained on"),
     "ov build split": ("mertools.commands.ov_build_split", "which explanations train and which test"),
     "ov score": ("mertools.commands.ov_score", "how well predicted open-vocabulary labels cover the true ones"),
     "ov hit-rate": ("mertools.commands.ov_hit_rate", "open-vocabulary labels on a corpus with one label a clip"),
     "ov submit": ("mertools.commands.ov_submit", "open-vocabulary labels as the file that a challenge takes"),
     "ov report": ("mertools.commands.ov_report", "what systems say of clips, side by side on one page"),
+    "ov judge": ("mertools.commands.ov_judge", "a language model on how far descriptions agree with the truth"),
     "ov rate export": ("mertools.commands.ov_rate_export", "a page for each rater: what people think of descriptions"),
     "ov rate import": ("mertools.commands.ov_rate_import", "the raters' answers -> a mean for each system, agreement"),
     "explain train": ("mertools.commands.explain_train", "an explainer on stored frames, in one stage or several"),
@@ -57,6 +59,7 @@ VERBS = {
     "explain describe": ("mertools.commands.explain_describe", "what an explainer consists of, part by part"),
     "explain landmarks": ("mertools.commands.explain_landmarks", "where the parts of faces are, for MicroEmo"),
     "explain convert": ("mertools.commands.explain_convert", "Video-LLaMA's and BLIP-2's weights -> an explainer's"),
+    "ov judge show": ("mertools.commands.ov_judge_show", "saved judgements as one table, of one judge each"),
     "submission check": ("mertools.commands.submission_check", "would the challenge's scorer read this submission?"),
 }
 

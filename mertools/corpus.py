@@ -10,8 +10,8 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,10 @@ class Corpus:
     def others(self) -> tuple[Clip, ...]:
         """The clips that are predicted and never trained on: those of every other split."""
         return tuple(clip for clip in self.clips if clip.split != TRAIN)
+
+    def with_candidates(self, names: Collection[str]) -> Corpus:
+        """The clips to train on, and of the others those of `names`."""
+        return replace(self, clips=tuple(clip for clip in self.clips if clip.split == TRAIN or clip.name in names))
 
     @property
     def splits(self) -> tuple[str, ...]:

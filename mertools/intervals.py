@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mertools.bootstrap import bootstrap
-from mertools.metrics import all_scores, metric_names
+from mertools.metrics import all_scores, metric_names, ratio
 
 RESAMPLES = 1000
 
@@ -21,6 +21,22 @@ class Estimate:
     low: float
     high: float
     n: int
+
+
+def mean_estimate(sums: np.ndarray, seed: int, *names: str, resamples: int = RESAMPLES) -> Estimate:
+    """The mean of numbers that clips were given, with its interval over clips.
+
+    `sums` is (N, 2), N at least 1: the sum of each clip's numbers and how many they are, so that a clip is drawn with
+    all of them. Draws depend on `seed` and `names`.
+    """
+    found = bootstrap(sums, lambda rows: rows, _mean_of_sums, None, resamples, seed, *names)
+    return Estimate(float(found.values[0]), *found.interval(0), len(sums))
+
+
+def _mean_of_sums(sums: np.ndarray) -> np.ndarray:
+    """Sums and counts (..., 2) -> means (..., 1)."""
+    # The bootstrap looks at a sample without one of its clips, which may be all there is.
+    return ratio(sums[..., :1], sums[..., 1:])
 
 
 def estimates(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mertools.bootstrap import bootstrap
+from mertools.bootstrap import Bootstrap, bootstrap
 from mertools.metrics import all_scores, metric_names
 from mertools.registry import look_up
 
@@ -53,20 +53,45 @@ def paired_bootstrap(
 
     Raises InputError for a metric that is not known.
     """
+    found = contrasts(truth, np.column_stack([a, b]), np.array([[-1, 1]]), labels, seed, metric, folds, resamples)
+    return difference(found, 0, len(truth))
+
+
+def contrasts(
+    truth: np.ndarray,
+    answers: np.ndarray,
+    weights: np.ndarray,
+    labels: Sequence[str],
+    seed: int,
+    metric: str = "waf",
+    folds: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+) -> Bootstrap:
+    """M weighted sums of K classifiers' scores on the same clips, which are drawn again together for all of them.
+
+    `answers` (N, K) are class numbers, a column a classifier, and `weights` is (M, K): [[-1, 1]] is what the second
+    scores above the first, [[1, -0.5, -0.5]] what the first scores above the others' mean. Other arguments are those of
+    `paired_bootstrap`. Memory goes with `resamples` times the clips that are answered differently.
+
+    Raises InputError for a metric that is not known.
+    """
     names, classes = metric_names(labels), len(labels)
     look_up("metric", metric, dict.fromkeys(names))
+    m = names.index(metric)
 
-    def count(answers: np.ndarray) -> np.ndarray:
-        cells = answers[:, :1] * classes + answers[:, 1:]
-        return np.eye(classes**2)[cells].reshape(-1, 2, classes, classes)
+    def count(clips: np.ndarray) -> np.ndarray:
+        cells = clips[:, :1] * classes + clips[:, 1:]
+        return np.eye(classes**2)[cells].reshape(*cells.shape, classes, classes)
 
-    def gain(confusions: np.ndarray) -> np.ndarray:
-        of_a, of_b = np.moveaxis(all_scores(confusions), -2, 0)
-        return of_b - of_a
+    def combine(confusions: np.ndarray) -> np.ndarray:
+        return all_scores(confusions)[..., m] @ weights.T
 
-    clips = np.column_stack([truth, a, b])
-    found, m = bootstrap(clips, count, gain, folds, resamples, seed, "paired bootstrap"), names.index(metric)
-    return Difference(float(found.values[m]), *found.interval(m), found.p_value(m), len(clips))
+    return bootstrap(np.column_stack([truth, answers]), count, combine, folds, resamples, seed, "paired bootstrap")
+
+
+def difference(found: Bootstrap, m: int, n: int) -> Difference:
+    """What score `m` of `found`, a difference on `n` clips, says."""
+    return Difference(float(found.values[m]), *found.interval(m), found.p_value(m), n)
 
 
 def mcnemar(truth: np.ndarray, a: np.ndarray, b: np.ndarray) -> McNemar:

@@ -7,6 +7,9 @@ among 115,595, in one process or in eight.
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,3 +35,21 @@ def torch_generator(seed: int, *names: str | int) -> torch.Generator:
     import torch
 
     return torch.Generator().manual_seed(seed_for(seed, *names))
+
+
+@contextmanager
+def global_generators(seed: int, *names: str | int) -> Iterator[None]:
+    """While this lasts, Python's and NumPy's global generators start from (seed, names): for a library that draws from
+    nothing else.
+
+    They are given back as they were. Nothing else may draw from them meanwhile, in other threads either.
+    """
+    before, before_numpy = random.getstate(), np.random.get_state()
+    start = seed_for(seed, *names)
+    random.seed(start)
+    np.random.seed(start % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(before_numpy)

@@ -13,6 +13,7 @@ from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.media import Sound, UnreadableMedia, altered
 from noise.audio import mix_at_snr
+from noise.augment import augment, version
 from noise.blur import blur
 from noise.recipe import CLEAN_DB, CORPUS, ClipNoise, Recipe, read_recipe
 from noise.recordings import read_noise, subset
@@ -44,7 +45,7 @@ class Corruption:
             files = ", ".join(piece.file for voice in self.noise.voices for piece in voice)
             raise UnreadableMedia(f"the noise {files} is silent")
         mixture, _ = mix_at_snr(clean.samples, noise, self.noise.snr_db)
-        return replace(clean, samples=mixture)
+        return replace(clean, samples=augment(mixture, clean.sample_rate, self.noise.augmentations))
 
     def picture(self, clean: np.ndarray) -> np.ndarray:
         """A frame (H, W, 3) uint8, blurred. Raises UnreadableMedia where no blur was drawn."""
@@ -82,9 +83,15 @@ class Noise:
 def load_noise(path: Path, speech: Path | None, media_root: Path) -> Noise:
     """The recipe at `path`, its recordings in `speech`, or in `media_root` where they are a corpus' own clips.
 
-    Raises InputError for a file that is no recipe, and where the recordings' folder is not named or not there.
+    Raises InputError for a file that is no recipe, where the recordings' folder is not named or not there, and where
+    what augmented the recipe's clips is not here, or in another version.
     """
     recipe = read_recipe(path)
+    if recipe.augmented_by and version() != recipe.augmented_by:
+        raise InputError(
+            f"{path} was drawn with {recipe.augmented_by}, here is {version()}, which may sound otherwise. Install "
+            "that version, or draw again."
+        )
     if recipe.kind == CORPUS:
         folder = (speech or media_root).resolve()
     elif speech is None:

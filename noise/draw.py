@@ -16,6 +16,7 @@ from mertools.errors import InputError
 from mertools.media import SAMPLE_RATE, MissingMedium, UnreadableMedia, check_video, sound_seconds
 from mertools.randomness import generator
 from noise.audio import SILENCE, rms
+from noise.augment import draw_augmentations
 from noise.blur import FACTORS
 from noise.recipe import ClipNoise, Piece, Voice
 from noise.recordings import Recording, Recordings, read_voice, talker
@@ -38,11 +39,12 @@ class Drawn:
     remarks: tuple[str, ...]
 
 
-def draw(clip: Clip, recordings: Recordings, seed: int, continuous: bool = False) -> Drawn:
+def draw(clip: Clip, recordings: Recordings, seed: int, continuous: bool = False, augmented: bool = False) -> Drawn:
     """The noise of `clip`: a ratio in SNR_DB, whole decibels unless `continuous`, recordings, and a factor of blur.
 
     Recordings are drawn until they are longer than the clip, and a crop of its length is drawn from them, again where
-    it is silent. Raises InputError where TRIES recordings give no sound.
+    it is silent. With `augmented` the sound goes through audiomentations too; all else is the same as without. Raises
+    InputError where TRIES recordings give no sound.
     """
     rng = generator(seed, "noise", clip.name)
     low, high = SNR_DB
@@ -51,7 +53,8 @@ def draw(clip: Clip, recordings: Recordings, seed: int, continuous: bool = False
     remarks: list[str] = []
     voices = _draw_voices(rng, clip, recordings, remarks)
     has_video = _has_video(clip, bool(voices), remarks)
-    noise = ClipNoise(snr_db if voices else None, voices, factor if has_video else None)
+    augmentations = draw_augmentations(seed, clip.name) if augmented and voices else ()
+    noise = ClipNoise(snr_db if voices else None, voices, factor if has_video else None, augmentations)
     return Drawn(noise, tuple(dict.fromkeys(remarks)))
 
 

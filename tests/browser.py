@@ -87,8 +87,17 @@ class Page:
         path.write_bytes(base64.b64decode(image["data"]))
 
     def press(self, key: str, held: bool = False) -> None:
-        """Press and release `Tab`, `Escape`, `End`, an arrow or a printable key; one that is `held` repeats."""
-        named = {"Tab": 9, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        """Press and release a key: a named one, an arrow or a printable one; one that is `held` repeats."""
+        named = {
+            "Tab": 9,
+            "Enter": 13,
+            "Escape": 27,
+            "End": 35,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }
         stroke = {"key": key, "windowsVirtualKeyCode": named.get(key) or ord(key.upper())}
         down = stroke | ({"type": "rawKeyDown"} if key in named else {"type": "keyDown", "text": key})
         for repeated in (False, True) if held else (False,):

@@ -63,6 +63,7 @@ class ScriptedServer:
         self.listings = 0
         self.most_at_once = 0
         self.url = ""
+        self._error: Exception | None = None
         self._script = script
         self._models = models
         self._listing = listing
@@ -83,7 +84,10 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop; an exception of the script, which a client takes for a connection that broke, is the test's."""
         self.stop()
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """Go away, in the middle of whatever is under way."""
@@ -135,7 +139,11 @@ class ScriptedServer:
         if self._keep:
             self.requests.append(request)
             self.headers.append(headers)
-        reply = self._script(request)
+        try:
+            reply = self._script(request)
+        except Exception as error:
+            self._error = self._error or error
+            raise ConnectionError from error
         reply = Reply(reply) if isinstance(reply, str) else reply
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mertools.commands.demo import open_vocabulary_steps
 from mertools.corpus import read_manifest
 from mertools.feature_store import read_features
 from mertools.run_record import read_result
@@ -71,7 +72,7 @@ def test_the_demo_prints_its_commands_and_reuses_what_is_there(corpus: Path) -> 
     commands = [line for line in done.stdout.splitlines() if line.startswith("$ ")]
     assert commands[0].startswith("$ mertools data demo --out ")
     assert commands[1].startswith("$ mertools noise draw --data ") and "--split noise" in commands[1]
-    assert commands[2].startswith("$ python extract.py --feature egemaps,face-expression,minilm --data ")
+    assert commands[2].startswith("$ python extract.py --feature egemaps,face-expression,minilm --level frame ")
     assert "all there already" in done.stdout
     recipe = read_recipe(corpus / "recipe.jsonl")
     for clip in read_manifest(corpus / "manifest.csv").clips:
@@ -82,3 +83,17 @@ def test_the_demo_prints_its_commands_and_reuses_what_is_there(corpus: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in (corpus / "video").iterdir()} == before
     # A dozen clips are too few for five folds: the last command's refusal is the demo's.
     assert done.returncode == 2 and "--folds 2" in done.stderr
+    explain(corpus)
+
+
+def explain(corpus: Path) -> None:
+    """The demo's commands from the run that is there to explained clips."""
+    for verb, words in open_vocabulary_steps(corpus, with_language_model=False):
+        done = run("-m", "mertools", *verb.split(), *words)
+        if verb == "ov score":
+            rows = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") > 3]
+            average = {row[0]: float(row[2].partition("±")[0]) for row in rows[1:]}
+            assert list(average) == ["empty", "random", "classifier", "observed", "joined", "ceiling"]
+            assert average["empty"] == 0 and average["ceiling"] > 90
+    page = (corpus / "explained.html").read_text(encoding="utf-8")
+    assert all(clip.name in page for clip in read_manifest(corpus / "manifest.csv").clips if clip.split != "train")

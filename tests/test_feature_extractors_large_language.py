@@ -47,10 +47,10 @@ def folder(name: str, folders: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(folders[name], tmp_path / name))
 
 
-def loaded(name: str, folder: Path, recipe: str = "mer2024", trust: bool = True) -> Encoder:
+def loaded(name: str, folder: Path, recipe: str = "mer2024", trust: bool = True, device: str = "cpu") -> Encoder:
     settings = Settings(recipe=recipe, sources={name: f"path:{folder}"}, trust_remote_code=trust)
     encoder = build(CATALOG[name], settings)
-    encoder.load("cpu")
+    encoder.load(device)
     return encoder
 
 
@@ -218,7 +218,7 @@ def test_on_gpus_the_network_is_spread_in_half_precision(
 ) -> None:
     # Where there is no GPU, accelerate places everything on the CPU.
     monkeypatch.setattr(large_language, "torch_device", lambda device: torch.device("cuda"))
-    (encoding,) = loaded(name, folder).encode([Subtitle(SENTENCES[2])])
+    (encoding,) = loaded(name, folder, device="cuda").encode([Subtitle(SENTENCES[2])])
     assert encoding.frames.dtype == np.float32
     wanted = direct(name, folder, SENTENCES[2])
     assert 0 < np.abs(encoding.frames - wanted).max() < 0.01 * np.abs(wanted).max()

@@ -23,8 +23,8 @@ ROWS = np.arange(90, 105)
 NAMES = [clip.name for clip in make_clips(90, 15)[90:]]
 
 
-def saved(path: Path, model: str = "attention") -> tuple[Problem, list[Network]]:
-    problem = make_problem(MODELS[model], epochs=2, prior_adjustment=True)
+def saved(path: Path, model: str = "attention", **training: object) -> tuple[Problem, list[Network]]:
+    problem = make_problem(MODELS[model], **{"epochs": 2, "prior_adjustment": True, **training})
     trained = train(problem.material, problem.training, problem.fold_members(CONFIGURATION))
     networks = [one.network for one in trained]
     save_networks(path, problem.material, problem.inputs, networks, LABELS)
@@ -56,6 +56,14 @@ def test_loaded_networks_say_what_the_run_said(tmp_path: Path, model: str) -> No
     np.testing.assert_allclose(
         loaded.predict(some, NAMES[:4], "cpu").probabilities, expected.probabilities[:4], atol=1e-6
     )
+
+
+def test_loaded_networks_limit_features_as_trained(tmp_path: Path) -> None:
+    path = tmp_path / "networks.safetensors"
+    problem, networks = saved(path, "attention", limit=1.0)
+    assert [network.scaling.limit for network in load_networks(path).networks] == [1.0] * 3
+    said = load_networks(path).predict(of_rows(problem), NAMES, "cpu")
+    np.testing.assert_array_equal(said.probabilities, average(problem, networks, ROWS, NAMES).probabilities)
 
 
 @pytest.mark.parametrize(

@@ -470,6 +470,22 @@ def test_without_scaling_features_stand_as_they_are() -> None:
     assert not trained.network.scaling.mean.any() and (trained.network.scaling.factor == 1).all()
 
 
+def test_limited_features_end_where_they_are_told_to() -> None:
+    """A number however far out is as one at the limit; one inside is itself."""
+    problem = make_problem(limit=2.0, epochs=1)
+    (trained,) = train(problem.material, problem.training, members(problem, 1))
+    scaling, data = trained.network.scaling, problem.material.data
+    clip = np.flatnonzero(data.present[:, 0])[:1]
+
+    def said(deviations: float) -> torch.Tensor:
+        values = data.values.clone()
+        values[clip, 0] = scaling.mean[0] + deviations / scaling.factor[0]
+        return predict(replace(problem.material, data=replace(data, values=values)), [trained.network], clip).logits
+
+    assert torch.equal(said(2.5), said(1e6)) and torch.equal(said(-2.5), said(-1e6))
+    assert not torch.equal(said(1.5), said(2.5))
+
+
 def test_what_a_clip_lacks_has_no_influence_on_training() -> None:
     """Numbers under the mask are never read: the values of clips that lack a feature change nothing."""
     inputs = make_inputs(105)

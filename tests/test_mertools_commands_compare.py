@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from finished_runs import make_run, make_runs, rewrite, rows
 
+from mertools.commands import ensemble
 from mertools.commands.compare import main
 from mertools.errors import InputError
 from mertools.run_record import read_result
@@ -63,6 +64,23 @@ def test_a_run_is_no_better_than_itself(runs: dict[str, Path], capsys: pytest.Ca
     table, output = compared(capsys, runs["toy-text"], runs["toy-text"], "--split", "semi")
     assert [(row["B - A"], row["p"], row["McNemar p"]) for row in table] == [("+0.00", "1.000", "1.000")]
     assert "cv-paper" not in output, "nothing is said of folds that are not shown"
+
+
+def test_runs_on_candidates_alone(
+    folder: Path, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candidates = tmp_path / "candidates.csv"
+    candidates.write_text("name\nclip_075\nclip_061\n")
+    pair = [make_run(folder, feature, "--candidates", str(candidates)) for feature in ("toy-text", "toy-audio")]
+    vote = tmp_path / "vote"
+    assert ensemble.main([*map(str, pair), "--out", str(vote)]) == 0
+    candidates.unlink()
+    table, _ = compared(capsys, *pair)
+    assert sum(int(row["clips"]) for row in table) == 62 and table[0]["clips"] == "60"
+    table, _ = compared(capsys, vote, pair[0])
+    assert sum(int(row["clips"]) for row in table) == 62
+    with pytest.raises(InputError, match="is of another corpus"):
+        main([str(runs["toy-text"]), str(pair[0])])
 
 
 def test_other_folds_are_refused_where_folds_count(

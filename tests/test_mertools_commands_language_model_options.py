@@ -108,8 +108,9 @@ def test_a_server_that_does_not_list_its_models_now(tmp_path: Path, status: int,
     assert message in str(caught.value)
 
 
-def test_a_server_without_a_list_of_models(tmp_path: Path) -> None:
-    with ScriptedServer(lambda request: "fine", listing=Reply("no such path", 404)) as server:
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_server_without_a_list_of_models(tmp_path: Path, status: int) -> None:
+    with ScriptedServer(lambda request: "fine", listing=Reply("no such path", status)) as server:
         assert ask(tmp_path, "--server", server.url, "--model", "mine")[0].value == "fine"
 
 

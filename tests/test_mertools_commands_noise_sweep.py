@@ -108,8 +108,24 @@ def test_every_cell_stands_in_the_table(swept: Path) -> None:
     assert {(row["snr_db"], row["blur"]) for row in found} == {(s, b) for s in ("inf", "5", "0") for b in "14"}
     for row in found:
         assert 0 <= float(row["low"]) <= float(row["high"]) <= 1 and 0 <= float(row["waf"]) <= 1
+        assert float(row["lost_low"]) <= float(row["lost"]) <= float(row["lost_high"])
+        clean = next(one for one in found if (one["system"], one["split"]) == (row["system"], row["split"]))
+        assert float(row["lost"]) == pytest.approx(float(clean["waf"]) - float(row["waf"]))
+        if (row["snr_db"], row["blur"]) == ("inf", "1"):
+            assert {row["lost_low"], row["lost"], row["lost_high"]} == {"0.0"}, "the same clips, drawn together"
     text = [row["waf"] for row in found if row["system"] == "minilm" and row["split"] == "semi"]
     assert len(set(text)) == 1, "noise leaves words alone"
+
+
+def test_what_a_part_of_the_grid_takes_is_the_mean_over_its_cells(swept: Path) -> None:
+    for part in (part for row in read_result(swept)["rows"] for part in row["parts"]):
+        cells = {(loss["snr_db"], loss["blur"]): loss["value"] for loss in part["losses"]}
+        assert part["lost"]["audio"]["value"] == pytest.approx((cells[5, 1] + cells[0, 1]) / 2)
+        assert part["lost"]["video"]["value"] == pytest.approx(cells["inf", 4])
+        assert part["lost"]["both"]["value"] == pytest.approx((cells[5, 4] + cells[0, 4]) / 2)
+        assert part["lost"]["challenge"]["value"] == pytest.approx((cells[5, 1] + cells[5, 4]) / 2)
+        for loss in part["lost"].values():
+            assert loss["low"] <= loss["value"] <= loss["high"]
 
 
 def test_the_paper_stands_beside_features_alone(swept: Path) -> None:
@@ -129,6 +145,8 @@ def test_a_second_sweep_extracts_nothing(run: Path, swept: Path, capsys: pytest.
     table = [line.split("\t") for line in capsys.readouterr().out.splitlines() if "\t" in line]
     assert table[0] == ["split", "SNR, dB", "no blur", "blur 4"]
     assert [line[:2] for line in table[1:4]] == [["Train&Val", "no noise"], ["Train&Val", "5"], ["Train&Val", "0"]]
+    lost = table[table.index(table[0], 1) + 1 :]
+    assert lost[0] == ["Train&Val", "no noise", "", lost[0][3]] and "[" in lost[0][3]
     with pytest.raises(InputError, match="of another seed"):
         sweep(run, "--seed", "1")
 

@@ -70,6 +70,25 @@ def test_the_demo_corpus_without_any_model(demo: Path, tmp_path: Path, capsys: p
     assert "explained\t12\n" in capsys.readouterr().out
 
 
+def test_the_demo_corpus_by_a_server_that_hears_the_observer(demo: Path, tmp_path: Path) -> None:
+    def answer(request: Mapping) -> str:
+        prompt = prompt_of(request)
+        if prompt.startswith("请把下面的文字"):
+            return "人物很担心。"
+        if prompt.endswith("Output:"):
+            return "['担心']" if "请你担任" in prompt else "['worried']"
+        assert "voices of this corpus" in prompt and "Subtitle: " in prompt
+        return "The person is worried."
+
+    words = ["--data", str(demo / "manifest.csv"), "--features", str(demo / "features"), "--out", str(tmp_path)]
+    with ScriptedServer(answer) as server:
+        assert ov_build_coarse.main([*words, "--server", server.url, "--strict"]) == 0
+    assert [(row.description_en, row.labels_zh) for row in explained(tmp_path)] == [
+        ("The person is worried.", ("担心",))
+    ] * 12
+    assert "| clues | the observer" in (tmp_path / "DATA_CARD.md").read_text(encoding="utf-8")
+
+
 def corpus_of(folder: Path, count: int) -> Path:
     """`count` clips of words alone, their clues beside them, sound and picture in files of their own."""
     clips = [Clip(f"clip_{n:05d}", subtitle=f"我没事{n}。", subtitle_english=f"I am fine {n}.") for n in range(count)]

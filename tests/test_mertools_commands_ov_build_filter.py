@@ -13,6 +13,7 @@ from mertools.errors import InputError
 from mertools.ov.explanation_quality import quality
 from mertools.ov.explanations import Explanation, read_explanations, write_explanations
 from mertools.ov.labels import OpenLabels, write_labels
+from mertools.run_record import read_result
 
 LONG = "The person speaks slowly and in a low voice, so that one takes him to be sad."
 
@@ -39,7 +40,7 @@ def built(tmp_path: Path) -> Path:
     write_explanations(path, ROWS)
     card = Card("A corpus", "EMER-Coarse", {"labels": ["namer"]}, {}, False, ["mertools ov build coarse"])
     corpus = {"manifest": "manifest.csv", "fingerprint": "f", "notice": "", "clips": len(ROWS)}
-    write_record(path.parent, card, corpus, quality(ROWS))
+    write_record(path.parent, card, corpus, quality(ROWS), steps=["known"])
     return path
 
 
@@ -67,6 +68,9 @@ def test_what_is_left(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     card = (tmp_path / "kept" / "DATA_CARD.md").read_text(encoding="utf-8")
     assert "mertools ov build coarse\nmertools ov build filter" in card and "2 of 2 clips explained" in card
 
+    assert ov_build_split.main([str(kept), "--test", "1"]) == 0
+    result = read_result(tmp_path / "kept")
+    assert (result["steps"], result["rejected"]) == (["known"], 5)
     with pytest.raises(InputError, match="holds the explanations that are to be filtered"):
         ov_build_filter.main([str(built), "--out", str(built.parent)])
     with pytest.raises(InputError, match="--words 9 3: the least is more than the most"):

@@ -123,7 +123,7 @@ def test_clips_that_cannot_be_described_or_shown_are_passed_over_aloud(corpus: P
     assert sorted(read_key(study / "key.json").clips) == ["happy_0", "happy_2"]
     with pytest.raises(InputError, match="describe 3 clips in common; --items 4"):
         export(corpus, "--items", "4", "--out", str(corpus / "more"))
-    with pytest.raises(InputError, match=r"2 of 3 clips can be read; --items 3 asks for more\. First: happy_1"):
+    with pytest.raises(InputError, match=r"2 of 3 clips can be read; 3 are asked for\. First: happy_1"):
         export(corpus, "--items", "3", "--out", str(corpus / "more"))
 
 

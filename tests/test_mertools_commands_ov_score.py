@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripted_server import ScriptedServer, prompt_of
+from scripted_server import ScriptedServer
 
 from mertools.__main__ import dispatch
 from mertools.clip import Clip
@@ -86,6 +86,21 @@ def test_the_papers_rows_stand_below(files: Path, capsys: pytest.CaptureFixture[
     assert "not to be compared to the digit" in out and "known" not in row
 
 
+def test_a_papers_table_in_the_language_of_the_labels(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicted = ["--predicted", str(files / "run-2/labels.csv")]
+    name = "paper: SALMONN + Chat-UniVi L+V+A"
+    for language, avg in (("en", "62.64±0.22"), ("zh", "56.25±0.11")):
+        out = scored(files, capsys, *predicted, "--paper", "affectgpt-table8", "--language", language)
+        assert (cells(out)[name]["Avg"], cells(out)[name]["clips"]) == (avg, "66")
+        assert "paper: AffectGPT, Table 8, test clips of EMER-Fine, 66 clips, grouped by GPT-3.5" in out
+    found = json.loads(scored(files, capsys, *predicted, "--paper", "affectgpt-table2", "--json"))
+    assert len(found["paper"]) == 5
+    with pytest.raises(InputError, match=r"mer2024-table6 has English labels alone\. With --language zh: affectgpt"):
+        scored(files, capsys, *predicted, "--paper", "--language", "zh")
+    with pytest.raises(InputError, match=r"Unknown paper's table 'affectgpt-table9'\. Did you mean"):
+        scored(files, capsys, *predicted, "--paper", "affectgpt-table9")
+
+
 def test_a_manifests_open_labels(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clips = [
         Clip(row.name, subtitle="x", split=split, open_labels=row.labels)
@@ -137,7 +152,7 @@ def test_a_language_model_groups(files: Path, capsys: pytest.CaptureFixture[str]
     """It puts all labels of a clip into one group, and of those with a lamp it knows nothing to say."""
 
     def script(request: Mapping[str, Any]) -> str:
-        labels = json.loads(prompt_of(request).partition("Emotions: ")[2])
+        labels = json.loads(request["messages"][0]["content"].partition("Emotions: ")[2])
         return "I cannot tell." if "lamp" in labels else f"Here you are: {[[label.upper() for label in labels]]}"
 
     options = ["--predicted", str(files / "run-2/labels.csv"), "--grouping", "llm"]

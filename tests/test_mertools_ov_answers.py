@@ -39,6 +39,7 @@ LISTS = {
     "**Happy**, *sad*": ("happy", "sad"),
     "happy": ("happy",),
     "happy\nsad": ("happy", "sad"),
+    "on edge, at ease": ("on edge", "at ease"),
     "Emotions:\nhappy, sad": ("happy", "sad"),
     "['happy' 'sad']": ("happy", "sad"),
     "Based on the clues, the emotional states of the main characters are: Happy, Sad, and Angry.": (

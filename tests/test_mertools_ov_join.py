@@ -13,7 +13,7 @@ from mertools.clip import Clip
 from mertools.emotions import MER2024, LabelSet
 from mertools.errors import InputError
 from mertools.lexicon import lexicon
-from mertools.ov.join import Evidence, filter, read_evidence, sentence, union
+from mertools.ov.join import JOINS, Evidence, filter, joined, read_evidence, sentence, union
 from mertools.predictions import Predictions, write_out_of_fold, write_predictions
 
 FEATURES = ("hubert-large", "clip-large", "own")
@@ -104,6 +104,9 @@ def test_union_adds_a_confident_label_that_is_not_there_in_other_words() -> None
     assert union(("furious",), evidence(angry=0.9), words, 0.5) == ("furious",), "the same in other words"
     assert union(("lonely",), evidence(sad=0.4), words, 0.5) == ("lonely",), "not confident"
     assert union(("lonely",), evidence(sad=0.5), words, 0.5) == ("lonely", "sad")
+    assert union(("孤独",), evidence(sad=0.9), words, 0.5, "zh") == ("孤独", "悲伤")
+    assert union(("难过",), evidence(sad=0.9), words, 0.5, "zh") == ("难过",)
+    assert union(("lonely",), Evidence({"bored": 1.0}, {}, "test"), words, 0.5) == ("lonely", "bored")
 
 
 def test_filter_drops_what_contradicts_confident_evidence() -> None:
@@ -111,6 +114,25 @@ def test_filter_drops_what_contradicts_confident_evidence() -> None:
     assert filter(("furious", "joyful", "lonely"), evidence(happy=0.9), words, 0.5) == ("joyful",)
     assert filter(("furious", "joyful"), evidence(happy=0.4), words, 0.5) == ("furious", "joyful")
     assert filter(("odd", "joyful"), evidence(happy=0.9), words, 0.5) == ("odd", "joyful"), "nobody knows what odd is"
+    assert filter(("neutral", "startled"), evidence(happy=0.9), words, 0.5) == (), (
+        "the classifier all but rules them out"
+    )
+    assert filter(("sad", "angry"), evidence(happy=0.6, sad=0.3), words, 0.5) == ("sad",), "sad is still possible"
+    assert filter(("calm",), evidence(angry=0.9), words, 0.5) == (), "no class is of its family; the lexicon tells"
+    assert filter(("calm",), evidence(neutral=0.9), words, 0.5) == ("calm",)
+
+
+def test_joins_by_name() -> None:
+    told, words = evidence(sad=0.97), lexicon()
+    by_name = {how: joined(("furious", "lonely"), how, told, words) for how in JOINS}
+    assert by_name == {
+        "none": ("furious", "lonely"),
+        "prompt": ("furious", "lonely"),
+        "union": ("furious", "lonely", "sad"),
+        "filter": ("lonely",),
+        "both": ("lonely", "sad"),
+    }
+    assert joined(("孤独",), "both", told, words, "zh") == ("孤独", "悲伤")
 
 
 @given(WORDS, st.sampled_from(MER2024.names), st.floats(0.2, 1), st.floats(0, 1))
@@ -118,9 +140,11 @@ def test_the_joins_keep_the_order_and_are_the_same_twice(
     labels: list[str], label: str, confidence: float, threshold: float
 ) -> None:
     words, told = lexicon(), evidence(**{label: confidence})
-    joined, dropped = union(labels, told, words, threshold), filter(labels, told, words, threshold)
-    assert joined[: len(labels)] == tuple(labels) and len(joined) <= len(labels) + 1
+    added, dropped = union(labels, told, words, threshold), filter(labels, told, words, threshold)
+    assert added[: len(labels)] == tuple(labels) and len(added) <= len(labels) + 1
     assert [one for one in labels if one in dropped] == list(dropped)
-    assert union(joined, told, words, threshold) == joined and filter(dropped, told, words, threshold) == dropped
+    for how in JOINS:
+        once = joined(labels, how, told, words)
+        assert joined(once, how, told, words) == once
     if confidence < threshold:
-        assert joined == dropped == tuple(labels)
+        assert added == dropped == tuple(labels)

@@ -35,6 +35,12 @@ def test_a_releases_file_has_no_column_of_failures(tmp_path: Path) -> None:
     ]
 
 
+def test_a_classifiers_predictions_are_one_label_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("name,split,predicted,p_happy,p_sad\na,semi,sad,0.2,0.8\nb,semi,happy,0.9,0.1\n", encoding="utf-8")
+    assert read_labels(path) == [OpenLabels("a", ("sad",)), OpenLabels("b", ("happy",))]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

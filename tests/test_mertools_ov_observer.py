@@ -192,4 +192,4 @@ def test_the_command_writes_clues_and_tells_what_failed(
     assert json.loads(out.read_text(encoding="utf-8").splitlines()[0])["source"]["observer"] == 1
     printed = capsys.readouterr().out
     assert "broken (audio) failed: the file is damaged" in printed
-    assert f"{out}: 50 clues of 25 clips, 1 failed" in printed
+    assert f"{out}: two clues of each of 25 clips, 1 failed" in printed

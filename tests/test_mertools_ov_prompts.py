@@ -46,28 +46,47 @@ def folded(text: str) -> str:
     return re.sub(r" ([,.;:?!])", r"\1", text)
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_printed_prompts_are_verbatim(name: str) -> None:
+def paper_text(paper: str) -> str:
+    """A paper's text, folded."""
     folder = os.environ.get("MERTOOLS_PAPERS")
     if not folder:
         pytest.skip("MERTOOLS_PAPERS is not set: no papers to hold the prompts against")
+    return folded((Path(folder) / f"{paper}.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_printed_prompts_are_verbatim(name: str) -> None:
     paper, prompt = PRINTED[name]
     assert folded(prompt) == prompt
-    assert prompt in folded((Path(folder) / f"{paper}.txt").read_text(encoding="utf-8"))
+    assert prompt in paper_text(paper)
 
 
 @pytest.mark.parametrize("place", FIGURES)
 def test_prompts_of_figures_are_verbatim(place: str) -> None:
-    folder = os.environ.get("MERTOOLS_PAPERS")
-    if not folder:
-        pytest.skip("MERTOOLS_PAPERS is not set: no papers to hold the prompts against")
-    paper = folded((Path(folder) / "emer.txt").read_text(encoding="utf-8"))
+    paper = paper_text("emer")
     figure, _, part = place.partition(", ")
     number = int(figure.removeprefix("Figure "))
     printed = paper.split(f"Figure {number}: ")[0].split(f"Figure {number - 1}: ")[-1]
     if part:
         printed = printed.split(f"## {part.replace(' ', '')}: ")[1].split("## Prompt")[0]
     assert folded(FIGURES[place]) in printed
+
+
+def test_the_summary_of_annotations_is_verbatim() -> None:
+    described = [prompts.ANNOTATED_CLUE.format(number=n, clue=f"{{clue{n}}}") for n in (1, 2, 3, 4, "N")]
+    printed = prompts.ANNOTATION_SUMMARY.format(clues="\n".join([*described[:4], "...", described[4]]))
+    assert folded(printed) in paper_text("emer")
+    asked = prompts.annotation_summary_prompt(["He smiles.", "{brace}"])
+    assert asked.endswith('"Clue Description 1": He smiles.\n"Clue Description 2": {brace}\n\nOutput')
+
+
+def test_the_combination_is_emers_own_sentence() -> None:
+    paper = paper_text("emer").replace("“", "").replace("”", "")
+    assert folded(prompts.CLOSING["en"].format(emotions="emotions")).rstrip(".") in paper
+    assert prompts.combined("He smiles. ", ["happy", "moved"], "en") == (
+        "He smiles. With the assistance of these clues, we can infer the character's emotional state as happy, moved."
+    )
+    assert prompts.combined("他笑了。", ["高兴", "感动"], "zh").startswith("他笑了。根据这些线索")
 
 
 @pytest.mark.parametrize(

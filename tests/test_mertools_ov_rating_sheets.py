@@ -46,11 +46,20 @@ def test_the_pages_file_is_read(tmp_path: Path) -> None:
 def test_a_sheet_is_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "rater-1.csv"
     rows = [{"item": "item-1", "description": '=HYPERLINK("x")'}, {"item": "item-2", "description": "她说：\n“好”"}]
-    write_sheet(path, "s", "rater-1", "rating", rows)
+    write_sheet(path, "s", "rater-1", ["rating"], rows)
     with path.open(encoding="utf-8-sig", newline="") as file:
         sheet = list(csv.DictReader(file))
     assert [row["description"] for row in sheet] == ['\'=HYPERLINK("x")', "她说：\n“好”"]
     assert read_answers(path, "rating").given == (("item-1", ""), ("item-2", ""))
+
+
+def test_a_sheet_may_have_several_questions_and_drafts(tmp_path: Path) -> None:
+    rows = [{"item": "item-1", "summary": "=He", "clip": "a"}, {"item": "item-2", "summary": "She", "clip": "b"}]
+    write_sheet(tmp_path / "s.csv", "s", "checker", ["summary", "verdict"], rows)
+    with (tmp_path / "s.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.reader(file)) == ["study", "rater", "item", "clip", "summary", "verdict"]
+    assert read_answers(tmp_path / "s.csv", "summary").given == (("item-1", "=He"), ("item-2", "She"))
+    assert read_answers(tmp_path / "s.csv", "verdict").given == (("item-1", ""), ("item-2", ""))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from mertools.errors import InputError
 from mertools.metrics import acc, confusion_matrix, uar, waf
-from mertools.paired_tests import mcnemar, paired_bootstrap
+from mertools.paired_tests import contrasts, difference, mcnemar, paired_bootstrap
 
 LABELS = ("neutral", "angry", "happy")
 answers = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=60)
@@ -70,6 +70,19 @@ def test_folds_are_averaged() -> None:
     folds = np.array([0, 0, 0, 1])
     assert paired_bootstrap(truth, a, b, LABELS, 0, "acc").value == pytest.approx(3 / 4 - 2 / 4)
     assert paired_bootstrap(truth, a, b, LABELS, 0, "acc", folds).value == pytest.approx((1 + 0) / 2 - (1 / 3 + 1) / 2)
+
+
+@given(answers)
+def test_several_runs_are_drawn_together(rows: list) -> None:
+    truth, a, b = np.array(rows).T
+    weights = np.array([[-1, 1, 0], [1, 0, -1], [1, -0.5, -0.5]])
+    found = contrasts(truth, np.column_stack([a, b, truth]), weights, LABELS, 0, resamples=50)
+    scores = np.array([float(waf(confusion_matrix(truth, one, 3))) for one in (a, b, truth)])
+    assert found.values == pytest.approx(weights @ scores, abs=1e-12)
+    # A sum of the same draws: what two contrasts add up to holds in every one of them.
+    assert found.drawn[:, 2] == pytest.approx((found.drawn[:, 1] - found.drawn[:, 0]) / 2, abs=1e-12)
+    alone = contrasts(truth, np.column_stack([a, b]), np.array([[-1, 1]]), LABELS, 0, resamples=50)
+    assert difference(alone, 0, len(truth)) == paired_bootstrap(truth, a, b, LABELS, 0, resamples=50)
 
 
 def test_an_unknown_metric_is_refused() -> None:

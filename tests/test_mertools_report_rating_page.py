@@ -13,7 +13,15 @@ from browser import PATIENCE_SECONDS, Page, open_browser
 
 from mertools.media import write_clip, write_sound
 from mertools.ov.rating_sheets import Answers, read_answers
-from mertools.report.rating_page import Choice, Question, ShownClip, ShownItem, Sitting, write_rating_page
+from mertools.report.rating_page import (
+    Choice,
+    Question,
+    ShownClip,
+    ShownItem,
+    Sitting,
+    TextQuestion,
+    write_rating_page,
+)
 
 RATING = Question("rating", "How good?", tuple(Choice(str(n), f"choice {n}") for n in range(1, 5)))
 LABELS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
@@ -248,6 +256,67 @@ def test_two_questions_with_six_labels_are_the_same_page(tmp_path, page, clips):
     saved = downloaded(tmp_path / "answers-abc-rater-1.json")
     assert read_answers(saved, "emotion").given == (("item-0", "worried"), ("item-1", "surprise"))
     assert read_answers(saved, "sure").given == (("item-0", "no"), ("item-1", "yes"))
+    assert page.problems == []
+
+
+def write_in(page: Page, place: int, text: str) -> None:
+    """Type into the field of the question at `place`, over what is there."""
+    page.evaluate(f"document.querySelectorAll('textarea')[{place}].select()")
+    page.evaluate(f"document.querySelectorAll('textarea')[{place}].focus()")
+    page.type(text)
+
+
+@pytest.mark.page
+def test_texts_are_written_and_corrected(tmp_path, page, clips):
+    face = TextQuestion("face", "What do you see?", required=False)
+    summary = TextQuestion("summary", "Correct the summary")
+    ready = Question("ready", "Ready?", (Choice("yes", "ready"),))
+    items = [
+        ShownItem(f"item-{n}", clips[n].id, "Four clues.", {"summary": f"Draft {n}."} if n < 2 else {})
+        for n in range(3)
+    ]
+    path = tmp_path / "p.html"
+    write_rating_page(path, sitting(clips, questions=(face, summary, ready), items=items))
+    opened(page, path)
+    assert shown(page, "#count") == "0 answered, 3 to go"
+    assert "1 answer" in shown(page, ".keys") and "Enter write" in shown(page, ".keys")
+    value = "document.querySelectorAll('textarea')[1].value"
+    assert page.evaluate(value) == "Draft 0."
+    # Enter goes to the first field, where digits, arrows and the space bar are text; Escape comes back.
+    page.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    page.press("1")
+    page.press("ArrowRight")
+    assert shown(page, "#place") == "1 of 3"
+    page.press("Escape")
+    write_in(page, 0, 'He smiles.\n"=1+1"')
+    write_in(page, 1, "Corrected.")
+    page.reload()
+    assert page.evaluate(value) == "Corrected." and shown(page, "#count") == "0 answered, 3 to go"
+    page.press("1")
+    # A draft that is right is an answer as it stands.
+    assert shown(page, "#place") == "2 of 3" and page.evaluate(value) == "Draft 1."
+    page.press("1")
+    # Without a draft something has to be written: the choice alone does not answer the item.
+    assert page.evaluate(value) == ""
+    page.press("1")
+    assert shown(page, "#place") == "3 of 3" and shown(page, "#count") == "2 answered, 1 to go"
+    write_in(page, 1, "=Written.")
+    assert shown(page, "#count") == "3 answered, 0 to go" and shown(page, "#done h2") == "All 3 are answered"
+    page.click("#save-done")
+    page.click(".more summary")
+    page.click("#save-csv")
+    for suffix in ("json", "csv"):
+        saved = downloaded(tmp_path / f"answers-abc-rater-1.{suffix}")
+        assert [text for _, text in read_answers(saved, "summary").given] == ["Corrected.", "Draft 1.", "=Written."]
+        assert [text for _, text in read_answers(saved, "face").given] == ['He smiles.\n"=1+1"', "", ""]
+        assert [text for _, text in read_answers(saved, "ready").given] == ["yes"] * 3
+
+    # The file goes on elsewhere, texts included.
+    opened(page, path)
+    page.choose_file("#file", tmp_path / "answers-abc-rater-1.json")
+    wait_for(page, "document.getElementById('said').textContent !== ''")
+    assert shown(page, "#count") == "3 answered, 0 to go" and page.evaluate(value) == "Corrected."
     assert page.problems == []
 
 

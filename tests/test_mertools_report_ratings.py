@@ -55,6 +55,9 @@ def test_the_truth_and_what_people_did_not_rate_are_left_out(key: Key) -> None:
 def test_the_papers_table(key: Key) -> None:
     printed = printed_ratings()
     assert len(printed) == 11 and printed["Valley"] == "2.45"
+    assert [model for model in printed if model.endswith(", sees the truth")] == [
+        f"{kind} ({by}), sees the truth" for kind in ("Baseline", "AffectGPT") for by in ("Clue", "Label")
+    ]
     assert name_in_paper("valley", key, printed) == "Valley"
     assert name_in_paper("t", key, printed) == "Ground Truth"
     assert name_in_paper("a", key, printed) == ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mertools.report.robustness import CLEAN, challenge_loss, robustness
+from mertools.report.robustness import CLEAN, carried_by, loss_weights, robustness
 
 RATIOS, BLURS = (math.inf, 20, 15, 10, 5, 0), (1, 2, 4)
 CELLS = [(ratio, blur) for ratio in RATIOS for blur in BLURS]
@@ -27,24 +28,36 @@ def test_straight_lines() -> None:
     # From 0.8 at 20 dB to 0.4 at 0 dB, and from 0.8 to 0.7 over two octaves.
     assert found.by_snr == pytest.approx(0.6 / 0.8)
     assert found.by_blur == pytest.approx(0.75 / 0.8)
-    assert found.lost == pytest.approx({"audio": 0.2, "video": 0.075, "both": 0.275})
-    assert found.carried_by == "audio"
-    assert robustness(falling(0.0, 0.05)).carried_by == "video"
-    assert robustness(falling(-0.01, 0.0)).carried_by is None
+    lost = losses(falling(0.1, 0.05))
+    assert {part: lost[part] for part in ("audio", "video", "both")} == pytest.approx(
+        {"audio": 0.2, "video": 0.075, "both": 0.275}
+    )
+    assert lost[CLEAN] == 0 and lost[10, 2] == pytest.approx(0.25)
+    assert carried_by(lost) == "audio"
+    assert carried_by(losses(falling(0.0, 0.05))) == "video"
+    assert carried_by(losses(falling(-0.01, 0.0))) is None
+
+
+def losses(scores: dict[tuple[float, int], float]) -> dict:
+    """What each cell and part loses of these scores."""
+    values = np.array(list(scores.values()))
+    return {part: float(weights @ values) for part, weights in loss_weights(list(scores)).items()}
 
 
 def test_mer_noise_is_5_to_10_db_at_any_blur() -> None:
-    assert challenge_loss(falling(0.1, 0.0)) == pytest.approx((0.2 + 0.3) / 2)
-    assert challenge_loss(falling(0.0, 0.05)) == pytest.approx(0.05)
-    assert challenge_loss({CLEAN: 0.5, (0, 1): 0.4}) is None
+    assert losses(falling(0.1, 0.0))["challenge"] == pytest.approx((0.2 + 0.3) / 2)
+    assert losses(falling(0.0, 0.05))["challenge"] == pytest.approx(0.05)
+    assert "challenge" not in losses({CLEAN: 0.5, (0, 1): 0.4})
 
 
 def test_a_grid_that_lacks_a_direction_has_no_number_for_it() -> None:
-    sound_alone = robustness({CLEAN: 0.8, (5, 1): 0.4})
+    scores = {CLEAN: 0.8, (5, 1): 0.4}
+    sound_alone, lost = robustness(scores), losses(scores)
     assert (sound_alone.by_snr, sound_alone.by_blur) == (0.5, None)
-    assert dict(sound_alone.lost) == {"audio": 0.4}
+    assert lost == pytest.approx({CLEAN: 0, (5, 1): 0.4, "audio": 0.4, "challenge": 0.4})
     nothing = robustness({CLEAN: 0.0})
-    assert (nothing.by_snr, nothing.by_blur, nothing.grid, nothing.carried_by) == (None, None, None, None)
+    assert (nothing.by_snr, nothing.by_blur, nothing.grid) == (None, None, None)
+    assert carried_by(losses({CLEAN: 0.0})) is None
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=len(CELLS), max_size=len(CELLS)), st.floats(0.1, 1))

@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _configuration(options: argparse.Namespace, corpus: Corpus, first: FinishedRun) -> dict[str, Any]:
-    """The options, with the place of the corpus' media that was used: runs on this run need it."""
+    """The options, with the place of the corpus' media and the list of clips that were used: runs on this run need
+    them."""
     media_root = options.media_root or first.result["configuration"].get("media_root")
     return {
         "runs": [str(run) for run in options.runs],
@@ -99,6 +100,7 @@ def _configuration(options: argparse.Namespace, corpus: Corpus, first: FinishedR
         "out": str(options.out),
         "data": str(corpus.manifest),
         "media_root": media_root and str(media_root),
+        "candidates": first.result["configuration"].get("candidates"),
     }
 
 

@@ -27,8 +27,8 @@ HEADER = ("variant", "stage", "epoch", "loss", "avg", "95 %", "checkpoint")
 
 DESCRIPTION = """\
 Train an explainer: what the configuration does not freeze, on the frames of --features, stage by stage. A checkpoint
-holds the trained weights and what they were trained on; training.html shows losses, and scores on the validation set from
-before the first epoch on. A run that was killed goes on with the same command, and ends as if it had not been. For
+holds the trained weights and what they were trained on; training.html shows losses, and scores on the validation set
+from before the first epoch on. A run that was killed goes on with the same command, and ends as if it had not been. For
 several GPUs: accelerate launch -m mertools explain train …"""
 
 EXAMPLES = """\

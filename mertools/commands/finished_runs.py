@@ -99,6 +99,8 @@ def read_runs(
 ) -> tuple[Corpus, LabelSet, list[FinishedRun]]:
     """The runs in `folders` with their corpus and labels; `data` and `media_root` default to those of the first run.
 
+    Where they were run with a list of candidates, the corpus has no other clips beside those of train.
+
     Raises InputError for a folder without a finished run, runs of different corpora or labels, a manifest that has
     changed since, and predictions that lack clips.
     """
@@ -116,10 +118,13 @@ def read_runs(
                 f"{folder} is of another corpus ({_corpus(result)}) than {folders[0]} ({_corpus(first)}): clips, "
                 "splits or labels differ. Run one of them again on the other's manifest."
             )
-    configured = first["configuration"].get("media_root")
+    configured, candidates = (first["configuration"].get(name) for name in ("media_root", "candidates"))
     manifest = data or Path(first["corpus"]["manifest"])
     corpus = read_manifest(manifest, media_root or (configured and Path(configured)))
     corpus = resolve_labels(corpus, labels)
+    if candidates:
+        # The list may be gone by now; who stood on it was predicted.
+        corpus = corpus.with_candidates(_predicted_names(folders[0], first, labels))
     if corpus.fingerprint != first["corpus"]["fingerprint"]:
         raise InputError(
             f"{manifest} (fingerprint {corpus.fingerprint}) is not what {folders[0]} was run on ({_corpus(first)}): "
@@ -176,6 +181,13 @@ def labelled_parts(corpus: Corpus, labels: LabelSet, folds: np.ndarray) -> list[
             for split, found in rows.items()
         ),
     ]
+
+
+def _predicted_names(folder: Path, result: Mapping[str, Any], labels: LabelSet) -> frozenset[str]:
+    """The clips outside train that the run in `folder` predicted."""
+    from mertools.predictions import read_predictions
+
+    return frozenset(read_predictions(folder / result["files"]["predictions"], labels).names)
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 import time
@@ -132,8 +133,7 @@ def resolve_labels(corpus: Corpus, labels: LabelSet) -> Corpus:
 
 def keep_candidates(corpus: Corpus, path: Path) -> Corpus:
     """The training clips, and of the others those named by the list at `path`; raises InputError for unknown names."""
-    names = candidates_of(corpus, path)
-    return replace(corpus, clips=tuple(clip for clip in corpus.clips if clip.split == TRAIN or clip.name in names))
+    return corpus.with_candidates(candidates_of(corpus, path))
 
 
 def candidates_of(corpus: Corpus, path: Path) -> frozenset[str]:
@@ -211,7 +211,7 @@ def pose(
 
     from feature_extractors.encoder import torch_device
     from fusion.cross_validation import Problem
-    from fusion.inputs import Data
+    from fusion.inputs import LIMIT, Data
     from fusion.models import MODELS
     from fusion.training import Material, Training
 
@@ -231,7 +231,8 @@ def pose(
         draw_folds=draw_folds,
         training=Training(
             epochs=options.epochs,
-            scaled=options.scale == "standard",
+            scaled=options.scale != "none",
+            limit=LIMIT if options.scale == "limited" else math.inf,
             modality_dropout=options.modality_dropout,
             class_weights=options.class_weights,
             prior_adjustment=options.prior_adjustment,

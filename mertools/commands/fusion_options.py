@@ -75,9 +75,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--epochs", type=positive, default=100, metavar="N", help="epochs each network is trained for")
     group.add_argument(
         "--scale",
-        choices=("standard", "none"),
+        choices=("standard", "limited", "none"),
         default="standard",
-        help="bring every feature to mean 0 and deviation 1 on the training folds, or leave it as it is",
+        help="bring every feature to mean 0 and deviation 1 on the training folds; limited: and what is more than 5 "
+        "deviations away to 5, which keeps outliers of noisy clips in bounds; or leave it as it is",
     )
     group.add_argument(
         "--modality-dropout",

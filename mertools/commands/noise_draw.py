@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from mertools.machine import cores
     from mertools.prepare.noise_drawing import draw_all
+    from noise.augment import version
 
+    augmented_by = version() if options.augment else ""
     recordings = find_recordings(options, corpus, options.media_root or options.data.parent)
     if recordings.kind not in (SPEECH, CORPUS):
         sys.stderr.write(
@@ -59,13 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recordings,
             options.seed,
             options.continuous,
+            options.augment,
             workers=cores() if options.workers is None else options.workers,
             progress=progress,
         )
     noises = [one.noise for one in drawn.values()]
     untouched = {clip.name: UNTOUCHED for clip in corpus.clips}
     whole = untouched | {name: one.noise for name, one in drawn.items()}
-    recipe = Recipe(options.seed, recordings.kind, options.blur_way, whole)
+    recipe = Recipe(options.seed, recordings.kind, options.blur_way, whole, augmented_by)
     write_recipe(options.out, recipe)
 
     remarks = [(name, remark) for name, one in drawn.items() for remark in one.remarks]
@@ -87,7 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = [] if recordings.kind == CORPUS else ["--speech", options.speech]
     root = ["--media-root", str(options.media_root)] if options.media_root else []
     command = ["python", "extract.py", "--data", str(options.data), *root, "--noise", str(options.out), *place]
-    sys.stdout.write(f"\nNext: {shlex.join([*command, '--out', 'features-noisy', '--feature', 'egemaps'])}\n")
+    # All that a fusion asks a folder of noisy features for, that of the texts too.
+    readable = {"egemaps": ratios, "face-expression": factors, "minilm": any(clip.text for clip in corpus.clips)}
+    features = [name for name, found in readable.items() if found]
+    if features:
+        sys.stdout.write(f"\nNext: {shlex.join([*command, '--out', 'features-noisy', '--feature', *features])}\n")
     return 0
 
 
@@ -101,6 +108,12 @@ def make_draw_parser() -> argparse.ArgumentParser:
         "--split", action=Several, metavar="NAME", help="add noise to these splits alone (default: to all clips)"
     )
     parser.add_argument("--continuous", action="store_true", help="ratios between whole decibels too")
+    parser.add_argument(
+        "--augment",
+        action="store_true",
+        help="send the noisy sound through drawn filters, gain and distortion too: for copies to train on, never for "
+        "those to test on; needs the extra augment",
+    )
     parser.add_argument("--out", type=Path, default=Path("recipe.jsonl"), metavar="FILE", help="the recipe")
     parser.add_argument("--overwrite", action="store_true", help="replace a recipe that is there already")
     add_reading_options(parser)

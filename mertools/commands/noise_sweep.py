@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 RATIOS_DB = ("20", "15", "10", "5", "0")
 METRICS = ("waf", "acc", "uar")
 SCORES, PAGE = "sweep.csv", "sweep.html"
-COLUMNS = ("system", "split", "estimate", "snr_db", "blur", "waf", "low", "high", "n")
+COLUMNS = ("system", "split", "estimate", "snr_db", "blur", "waf", "low", "high", "lost", "lost_low", "lost_high", "n")
 
 DESCRIPTION = """\
 Score the networks of a finished run on its own labelled clips under noise: at every ratio of speech to noise with
@@ -349,9 +349,10 @@ def _parts(
     import numpy as np
 
     from mertools.intervals import estimates
+    from mertools.paired_tests import contrasts, difference
     from mertools.report.printed import COLUMNS as PRINTED
     from mertools.report.printed import PrintedRows, printed_score
-    from mertools.report.robustness import challenge_loss, robustness
+    from mertools.report.robustness import carried_by, loss_weights, robustness
 
     paper = PrintedRows.read().of(system.row)
     semi, noise = (printed_score(paper, PRINTED[split, "test"], "waf") for split in ("semi", "noise"))
@@ -363,6 +364,11 @@ def _parts(
             cell: estimates(truth, classes[rows], labels.names, seed, own_folds) for cell, classes in by_cell.items()
         }
         wafs = {(cell.snr_db, cell.blur): of_cell["waf"].value for cell, of_cell in found.items()}
+        weights = loss_weights(list(wafs))
+        answers = np.column_stack([classes[rows] for classes in by_cell.values()])
+        found_lost = contrasts(truth, answers, np.stack(list(weights.values())), labels.names, seed, folds=own_folds)
+        lost = {part: asdict(difference(found_lost, m, len(rows))) for m, part in enumerate(weights)}
+        of_parts = {part: loss for part, loss in lost.items() if isinstance(part, str)}
         yield {
             "split": split,
             "estimate": estimate,
@@ -371,8 +377,12 @@ def _parts(
                 for cell, of_cell in found.items()
                 for score in run_record.score_rows(split, estimate, [{metric: of_cell[metric] for metric in METRICS}])
             ],
+            "losses": [
+                {"snr_db": as_json(cell.snr_db), "blur": cell.blur, **lost[cell.snr_db, cell.blur]} for cell in by_cell
+            ],
             "robustness": asdict(robustness(wafs)),
-            "challenge_loss": challenge_loss(wafs),
+            "lost": of_parts,
+            "carried_by": carried_by({part: loss["value"] for part, loss in of_parts.items()}),
             "paper_loss": (semi.value - noise.value) / 100 if semi and noise else None,
         }
 
@@ -398,8 +408,10 @@ def write(out: Path, result: Mapping[str, Any]) -> None:
         writer.writerow(COLUMNS)
         for row in result["rows"]:
             for part in row["parts"]:
-                for score in (score for score in part["scores"] if score["metric"] == "waf"):
-                    values = {**score, "system": "+".join(row["features"]), "waf": score["value"]}
+                wafs = [score for score in part["scores"] if score["metric"] == "waf"]
+                for score, lost in zip(wafs, part["losses"], strict=True):
+                    losses = {"lost": lost["value"], "lost_low": lost["low"], "lost_high": lost["high"]}
+                    values = {**score, **losses, "system": "+".join(row["features"]), "waf": score["value"]}
                     writer.writerow([values[column] for column in COLUMNS])
     write_sweep_page(out / PAGE, result, names, list(notes(result)))
     run_record.write_result(out, result)
@@ -408,6 +420,7 @@ def write(out: Path, result: Mapping[str, Any]) -> None:
 def show(result: Mapping[str, Any], out: Path) -> None:
     """Print the tables, what their reader must know, and where everything lies."""
     from mertools.report.rendering import per_cent
+    from mertools.report.robustness import AUDIO, BOTH, CHALLENGE, VIDEO
     from mertools.report.sweep_page import shown_ratio
     from mertools.report.tables import as_number, split_heading, system_name
 
@@ -423,22 +436,33 @@ def show(result: Mapping[str, Any], out: Path) -> None:
             lines.append([split_heading(part["split"]), shown_ratio(ratio), *shown])
     sys.stdout.write(f"WAF of {system_name(system, names)}, per cent\n")
     print_table(header, lines)
+    lines = []
+    for part in system["parts"]:
+        losses = {(one["snr_db"], one["blur"]): as_number(one) for one in part["losses"]}
+        for ratio in result["grid"]["snr_db"]:
+            cells = ["" if (ratio, blur) == (CLEAN, 1) else losses[ratio, blur] for blur in blurs]
+            shown = [f"{lost} {lost.interval}" if lost else "" for lost in cells]
+            lines.append([split_heading(part["split"]), shown_ratio(ratio), *shown])
+    sys.stdout.write("\nWhat noise takes of it, points\n")
+    print_table(header, lines)
     header = ["system", "split", "kept over SNR, %", "over blur, %", "over the grid, %", "lost to noise, points"]
     header += ["to blur", "to both", "carried by", "lost at 5 to 10 dB", "paper"]
     lines = []
     for row in result["rows"]:
         for part in row["parts"]:
-            found = part["robustness"]
-            kept_shares = [found[key] for key in ("by_snr", "by_blur", "grid")]
-            lost = [found["lost"].get(key) for key in ("audio", "video", "both")]
+            kept_shares = [part["robustness"][key] for key in ("by_snr", "by_blur", "grid")]
+            lost = {key: as_number(loss) for key, loss in part["lost"].items()}
+            *alone, challenge = (
+                f"{lost[key]} {lost[key].interval}" if key in lost else "–" for key in (AUDIO, VIDEO, BOTH, CHALLENGE)
+            )
             lines.append(
                 [
                     system_name(row, names),
                     split_heading(part["split"]),
                     *(per_cent(share, 1) for share in kept_shares),
-                    *(per_cent(loss) for loss in lost),
-                    found["carried_by"] or "–",
-                    per_cent(part["challenge_loss"]),
+                    *alone,
+                    part["carried_by"] or "–",
+                    challenge,
                     per_cent(part["paper_loss"]),
                 ]
             )
@@ -463,7 +487,8 @@ def notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Kept: the mean height under the WAF over SNR without blur, over octaves of blur without noise, and over all "
         "cells, as a share of the clean WAF. Lost: points of WAF on average over the cells with noise in the sound "
-        "alone, in the pictures alone, in both; carried by the one of the first two that loses more."
+        "alone, in the pictures alone, in both; carried by the one of the first two that loses more. Intervals of what "
+        "is lost are of the paired bootstrap: the same clips clean and noisy, drawn again together."
     )
     yield (
         "paper: WAF on MER-SEMI less that on MER-NOISE (MER2024, Tables 4 and 5), two sets of other clips, the second "

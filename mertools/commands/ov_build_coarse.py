@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,14 @@ from mertools.commands.ov_outcome import Outcome, show, status, summed
 from mertools.commands.ov_pipeline import Models, gather
 from mertools.commands.ov_run_options import models_for
 from mertools.commands.ov_translate import descriptions_kind, write_translation
-from mertools.ov.language import LANGUAGES
+from mertools.ov.language import LANGUAGES, NAMES
 
 if TYPE_CHECKING:
     from mertools.clip import Clip
     from mertools.ov.asking import Done
     from mertools.ov.clues import ClipClues
+    from mertools.ov.explanation_quality import Tally
+    from mertools.ov.explanations import Explanation
     from mertools.ov.labels import OpenLabels
 
 DESCRIPTION = """\
@@ -61,7 +64,6 @@ EXAMPLES = """\
   mertools ov build coarse --predictions run/predictions.csv --out-of-fold run/out_of_fold.csv"""
 
 TEXT_STEPS = ("disambiguator", "translator", "labeller")
-NAMES = {"en": "English", "zh": "Chinese"}
 
 OBSERVER = "the observer: measured signals of voice and face in words"
 TOGETHER = "no language model: clues and subtitle, one after the other"
@@ -73,16 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, write, tell; returns the exit status."""
     options = parse(arguments)
     corpus = chosen_corpus(options)
+    explained = described(corpus)
     evidence = evidence_of(options, corpus.clips) if options.predictions else {}
 
-    from mertools.ov.explanation_quality import quality
-    from mertools.ov.explanations import read_explanations
+    from mertools.ov.explanation_quality import Tally
 
+    tally = Tally(evidence)
     with ExitStack() as stack:
         build = _Offline(options, corpus.clips) if options.offline else _Asked(options, corpus.clips, stack)
         build.describe()
-        build.explain()
-    numbers = quality(read_explanations(options.out / EXPLANATIONS), evidence)
+        build.explain(tally)
+    numbers = tally.as_dict()
     words = sys.argv[1:] if arguments is None else arguments
     card = Card(
         f"Explanations of {corpus.manifest.parent.resolve().name or 'a corpus'}, coarse",
@@ -94,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands=[run_record.command_line("mertools", ["ov", "build", "coarse", *words])],
     )
     steps = [outcome.as_dict() for outcome in build.outcomes]
-    write_record(options.out, card, described(corpus), numbers, steps=steps)
+    write_record(options.out, card, explained, numbers, steps=steps)
     show(summed(build.outcomes))
     sys.stdout.writelines(f"\n{note}\n" for note in build.notes)
     sys.stdout.write("\n")
@@ -153,17 +156,20 @@ class _Build:
         self.notes: list[str] = []
         self.clues: Mapping[str, ClipClues] = {}
 
-    def explain(self) -> None:
-        """Label the descriptions and write explanations.jsonl, a clip at a time."""
+    def explain(self, tally: Tally) -> None:
+        """Label the descriptions and write explanations.jsonl, a clip at a time, each of which `tally` counts."""
+        from mertools.ov.asking import Done
         from mertools.ov.building import explanations_of
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.explanations import write_explanations
 
         labels = {language: self._counted(language) for language in LANGUAGES}
-        texts = {language: read_descriptions(self._descriptions(language)) for language in LANGUAGES}
-        write_explanations(
-            self.out / EXPLANATIONS, explanations_of(self.clips, self.clues, texts, labels, self.labeller)
-        )
+        texts = {language: descriptions_in_order(self._descriptions(language)) for language in LANGUAGES}
+        rows = explanations_of(self.clips, self.clues, texts, labels, self.labeller)
+        with clip_progress("explaining") as progress:
+            outcome = Outcome("explanations")
+            explained = outcome.counted(map(Done, rows), len(self.clips), progress)
+            write_explanations(self.out / EXPLANATIONS, _tallied(explained, tally))
 
     @property
     def labeller(self) -> Mapping[str, Any]:
@@ -196,9 +202,10 @@ class _Build:
         return self.out / f"descriptions-{language}.jsonl"
 
     def _counted(self, language: str) -> Iterator[OpenLabels]:
+        """The labels in one language; both are asked for side by side, and progress is that of the explanations."""
         outcome = self.noted(f"labels in {NAMES[language]}")
-        with clip_progress(f"extracting labels in {NAMES[language]}") as progress:
-            yield from outcome.counted(self.labelled(language, self._descriptions(language)), len(self.clips), progress)
+        rows = self.labelled(language, self._descriptions(language))
+        return outcome.counted(rows, len(self.clips), lambda done, total, failed: None)
 
 
 class _Offline(_Build):
@@ -207,20 +214,21 @@ class _Offline(_Build):
     labeller: Mapping[str, Any] = {"model": "none"}
 
     def describe(self) -> None:
-        for language in reversed(sorted(LANGUAGES, key=self.options.language.__eq__)):
+        for language in sorted(LANGUAGES, key=lambda one: one != self.options.language):
             path = self.observe(language, self.out / f"clues-{language}.jsonl")
             clues = load_clues([path], self.clips)
-            self.clues = self.clues or clues
+            if language == self.options.language:
+                self.clues = clues
             outcome = write_offline_descriptions(self.clips, clues, language, self._descriptions(language))
             outcome.step = f"descriptions in {NAMES[language]}"
             self.outcomes.append(outcome)
         self.steps |= {"descriptions": [TOGETHER], "translation": [NOT_TRANSLATED], "labels": [LEXICON]}
 
     def labelled(self, language: str, path: Path) -> Iterator[Done[OpenLabels]]:
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.labelling import labels_offline
 
-        return labels_offline(read_descriptions(path), language=language)
+        return labels_offline(descriptions_in_order(path), language=language)
 
 
 class _Asked(_Build):
@@ -231,6 +239,8 @@ class _Asked(_Build):
         self._models = Models(options, stack)
 
     def describe(self) -> None:
+        from mertools.ov.descriptions import descriptions_in_order
+
         options, first = self.options, self.out / "descriptions.jsonl"
         self.clues = load_clues(self._gather(), self.clips)
         disambiguator = self._chat("disambiguator", "descriptions")
@@ -238,10 +248,11 @@ class _Asked(_Build):
             write_descriptions_of(options, self.clips, self.clues, {}, disambiguator, options.language, first)
         )
         self._note_astray(first)
+        kind = replace(descriptions_kind(), read=descriptions_in_order)
         translator = self._chat("translator", "translation")
         for language in LANGUAGES:
             # Into its own language too: what is in it stays, and an answer in the other one is no description in it.
-            outcome = write_translation(descriptions_kind(), first, translator, language, self._descriptions(language))
+            outcome = write_translation(kind, first, translator, language, self._descriptions(language))
             outcome.step = f"translation into {NAMES[language]}"
             self.outcomes.append(outcome)
 
@@ -250,10 +261,10 @@ class _Asked(_Build):
         return dict(self._chat("labeller", "labels").source)
 
     def labelled(self, language: str, path: Path) -> Iterator[Done[OpenLabels]]:
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.labelling import extract_labels
 
-        return extract_labels(read_descriptions(path), self._chat("labeller", "labels"), language=language)
+        return extract_labels(descriptions_in_order(path), self._chat("labeller", "labels"), language=language)
 
     def _gather(self) -> list[Path]:
         """The files of clues: those that were named, and those of the models that are asked, else the observer's."""
@@ -273,12 +284,13 @@ class _Asked(_Build):
 
     def _note_astray(self, descriptions: Path) -> None:
         """Note how many descriptions are not in the language that was asked for."""
-        from mertools.ov.descriptions import read_descriptions
+        from mertools.ov.descriptions import descriptions_in_order
         from mertools.ov.language import is_in
 
         language = self.options.language
         astray = sum(
-            bool(one.description) and not is_in(language, one.description) for one in read_descriptions(descriptions)
+            bool(one.description) and not is_in(language, one.description)
+            for one in descriptions_in_order(descriptions)
         )
         if astray:
             self.notes.append(
@@ -290,6 +302,12 @@ class _Asked(_Build):
         chat = self._models.chat(getattr(self.options, role) or "")
         self.steps[step] = [str(chat.source["model"])]
         return chat
+
+
+def _tallied(rows: Iterable[Explanation], tally: Tally) -> Iterator[Explanation]:
+    for one in rows:
+        tally.add(one)
+        yield one
 
 
 def _who_wrote(clues: Path) -> str:

@@ -15,6 +15,7 @@ from mertools.commands.display import print_table
 from mertools.commands.ov_build_record import (
     EXPLANATIONS,
     card_of,
+    further_of,
     read_record,
     show_files,
     show_quality,
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = Counter((one.filter, one.reason) for one in rejected if one.filter != "failed")
     counts["failed", "a step of the build"] = sum(one.filter == "failed" for one in rejected)
     note = f"{clips} clips were left out by filters; {REJECTED} says which and why."
-    write_record(options.out, card_of(record, command, note), record["corpus"], numbers, rejected=clips)
+    further = {**further_of(record), "rejected": clips}
+    write_record(options.out, card_of(record, command, note), record["corpus"], numbers, **further)
     print_table(("filter", "reason", "clips"), [(*why, str(count)) for why, count in counts.most_common() if count])
     sys.stdout.write(f"\n{clips} clips are left out, {numbers['clips']} are kept\n\n")
     show_quality(numbers)

@@ -15,6 +15,8 @@ from mertools.errors import InputError
 
 EXPLANATIONS = "explanations.jsonl"
 KIND = "explanations"
+OWN = ("schema", "kind", "started", "versions", "corpus", "card", "quality")
+"""What `write_record` writes of itself."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ def read_record(explanations: Path) -> dict[str, Any]:
             "`mertools ov build` writes beside its explanations. Name the file in its folder."
         )
     return result
+
+
+def further_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result.json has beside what `write_record` writes anew, to be handed on."""
+    return {name: value for name, value in result.items() if name not in OWN}
 
 
 def card_of(result: Mapping[str, Any], command: str, note: str) -> Card:

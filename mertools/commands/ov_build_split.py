@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mertools.commands.command_line import count, make_parser
 from mertools.commands.display import print_table
-from mertools.commands.ov_build_record import Card, read_record, write_record
+from mertools.commands.ov_build_record import Card, further_of, read_record, write_record
 
 DESCRIPTION = """\
 Mark each explanation as train or test, in the file itself and in split.csv beside it. The papers' splits are not
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     note += " " + ", ".join(f"{counts[split]} clips {split}" for split in sorted(counts)) + "."
     card = Card(**record["card"])
     notes = [*(kept for kept in card.notes if not kept.startswith("The split is ")), note]
-    write_record(folder, replace(card, notes=notes), record["corpus"], record["quality"])
+    write_record(folder, replace(card, notes=notes), record["corpus"], record["quality"], **further_of(record))
     print_table(("split", "clips"), [(split, str(counts[split])) for split in sorted(counts)])
     sys.stdout.write(f"\n{note}\n\n{options.explanations}\n{folder / SPLITS}\n")
     return 0

@@ -39,7 +39,7 @@ EXAMPLES = """\
   mertools ov labels --descriptions descriptions.jsonl --offline
   mertools ov labels --join union --predictions run/predictions.csv --out-of-fold run/out_of_fold.csv"""
 
-JOINS = ("none", "union", "filter")
+JOINS = ("none", "union", "filter", "both")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_join_options(
         parser,
         JOINS,
-        "union: a classifier's label is added where it is confident; filter: labels are dropped that contradict it.\n"
+        "union: a classifier's label is added; filter: labels are dropped that contradict it; "
+        "both: filter, then union.\n"
         "--data is read for these alone.",
     )
     add_language_model_options(parser)
@@ -92,7 +93,7 @@ def write_offline_labels(
     from mertools.ov.labelling import labels_offline
 
     rows = labels_offline(read_descriptions(descriptions), language=options.language)
-    return _write(rows, total, options.join, out, evidence)
+    return _write(rows, total, options, out, evidence)
 
 
 def write_labels_of(
@@ -111,11 +112,15 @@ def write_labels_of(
     rows = extract_labels(
         read_descriptions(descriptions), chat, language=options.language, shots=options.shots, run=run
     )
-    return _write(rows, total, options.join, out, evidence)
+    return _write(rows, total, options, out, evidence)
 
 
 def _write(
-    rows: Iterator[Done[OpenLabels]], total: int, join: str, out: Path, evidence: Mapping[str, Evidence]
+    rows: Iterator[Done[OpenLabels]],
+    total: int,
+    options: argparse.Namespace,
+    out: Path,
+    evidence: Mapping[str, Evidence],
 ) -> Outcome:
     from mertools.ov.labels import write_labels
 
@@ -123,18 +128,23 @@ def _write(
     out.parent.mkdir(parents=True, exist_ok=True)
     with clip_progress("extracting labels") as progress:
         labelled = outcome.counted(rows, total, progress)
-        write_labels(out, _joined(labelled, join, evidence) if join in ("union", "filter") else labelled)
+        write_labels(out, _joined(labelled, options, evidence) if options.join in JOINS[1:] else labelled)
     return outcome
 
 
-def _joined(rows: Iterator[OpenLabels], join: str, evidence: Mapping[str, Evidence]) -> Iterator[OpenLabels]:
-    """The labels with the classifier's added, or without those that contradict it; failed clips stay failed."""
+def _joined(
+    rows: Iterator[OpenLabels], options: argparse.Namespace, evidence: Mapping[str, Evidence]
+) -> Iterator[OpenLabels]:
+    """The labels with the classifier's added, without those that contradict it, or both; failed clips stay failed."""
     from mertools.lexicon import lexicon
-    from mertools.ov.join import filter, union
+    from mertools.ov.join import joined
 
-    joined, words = {"union": union, "filter": filter}[join], lexicon()
+    words = lexicon()
     for row in rows:
-        yield row if row.failed else replace(row, labels=joined(row.labels, evidence[row.name], words))
+        if not row.failed:
+            labels = joined(row.labels, options.join, evidence[row.name], words, options.language)
+            row = replace(row, labels=labels)
+        yield row
 
 
 def _evidence(options: argparse.Namespace, names: Sequence[str]) -> Mapping[str, Evidence]:

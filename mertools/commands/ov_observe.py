@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import add_corpus_options, make_parser
+
+if TYPE_CHECKING:
+    from mertools.ov.clues import Clue
 
 EXAMPLES = """\
   python extract.py --feature egemaps,face-expression --level frame
@@ -34,12 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mertools.ov.clues import write_clues
     from mertools.ov.observer import observe
 
-    corpus = read_manifest(options.data, options.media_root)
-    clues = list(observe(options.features, corpus.clips, options.language))
-    write_clues(options.out, clues)
-    failed = [clue for clue in clues if clue.failed]
+    clips = read_manifest(options.data, options.media_root).clips
+    failed: list[Clue] = []
+    write_clues(options.out, _noting(observe(options.features, clips, options.language), failed))
     for clue in failed:
         sys.stdout.write(f"{clue.name} ({clue.modality}) failed: {clue.failed}\n")
-    sys.stdout.write(f"{options.out}: {len(clues)} clues of {len(corpus.clips)} clips, {len(failed)} failed\n")
-    sys.stdout.write(f"Next: mertools ov describe --data {options.data} --clues {options.out}\n")
+    sys.stdout.write(f"{options.out}: two clues of each of {len(clips)} clips, {len(failed)} failed\n")
+    sys.stdout.write(f"\nNext: mertools ov run --data {options.data} --clues {options.out}\n")
     return 0
+
+
+def _noting(clues: Iterator[Clue], failed: list[Clue]) -> Iterator[Clue]:
+    """The clues as they come; those that failed are put into `failed` too."""
+    for clue in clues:
+        if clue.failed:
+            failed.append(clue)
+        yield clue

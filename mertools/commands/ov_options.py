@@ -82,7 +82,9 @@ def add_join_options(parser: argparse.ArgumentParser, joins: Sequence[str], what
     """The classifier's evidence; `joins` are the ways it may enter and `what` says how."""
     group = parser.add_argument_group("join", what)
     if len(joins) > 1:
-        group.add_argument("--join", choices=joins, default="none", help="how the classifier's evidence enters")
+        group.add_argument(
+            "--join", choices=joins, help="how the classifier's evidence enters (default: both, given --predictions)"
+        )
     group.add_argument("--predictions", type=Path, metavar="CSV", help="predictions.csv of a finished run")
     group.add_argument(
         "--out-of-fold", type=Path, metavar="CSV", help="its out_of_fold.csv, for clips it was trained on"
@@ -91,11 +93,14 @@ def add_join_options(parser: argparse.ArgumentParser, joins: Sequence[str], what
 
 
 def check_join(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Ends the command where evidence is named that nothing would be done with."""
-    if options.join == "none" and (options.predictions or options.out_of_fold):
-        parser.error("--predictions and --out-of-fold do nothing without --join")
-    if options.join == "union" and options.language != "en":
-        parser.error("--join union adds English labels: extract in English and translate (mertools ov translate)")
+    """Settle `--join`; ends the command where evidence is named that nothing would be done with."""
+    from mertools.ov.join import DEFAULT_JOIN
+
+    named = options.predictions or options.out_of_fold
+    if options.join is None:
+        options.join = DEFAULT_JOIN if named else "none"
+    if options.join == "none" and named:
+        parser.error("--join none does nothing with --predictions and --out-of-fold: leave them out")
 
 
 def evidence_of(options: argparse.Namespace, clips: Sequence[Clip]) -> Mapping[str, Evidence]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mertools.clip import Clip
 from mertools.commands.command_line import add_corpus_options, make_parser, positive
-from mertools.commands.display import clip_progress, print_table
+from mertools.commands.display import print_table
+from mertools.commands.small_clips import write_small_clips
 from mertools.corpus import read_manifest
 from mertools.errors import InputError
-from mertools.media import MissingMedium, UnreadableMedia
 from mertools.ov.descriptions import read_descriptions
 from mertools.ov.language import LANGUAGES
 from mertools.ov.rating import (
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"All {len(texts)} systems describe {len(order)} clips in common; --items {options.items} asks for more."
         )
     folder = options.out / "raters"
-    media, unreadable = _write_clips([clips[name] for name in order], options.items, folder / "clips")
+    media, unreadable = write_small_clips([clips[name] for name in order], options.items, folder / "clips")
     check_language(texts, list(media), options.language)
     key = draw_study(texts, list(media), options.raters, options.seed, truth)
     size = _write_raters(folder, key, texts, clips, media, not options.link_clips)
@@ -141,31 +141,6 @@ def _read_texts(files: Mapping[str, Path], clips: Mapping[str, Clip]) -> dict[st
     return texts
 
 
-def _write_clips(clips: Sequence[Clip], wanted: int, folder: Path) -> tuple[dict[str, Path | None], dict[str, str]]:
-    """Write the first `wanted` of `clips` that can be read: their files by name, and why others were passed over."""
-    from mertools.report.rating_clips import write_small_clip
-
-    folder.mkdir(parents=True, exist_ok=True)
-    media: dict[str, Path | None] = {}
-    unreadable: dict[str, str] = {}
-    with clip_progress("encoding", "unreadable") as progress:
-        for clip in clips:
-            progress(len(media), wanted, len(unreadable))
-            if len(media) == wanted:
-                return media, unreadable
-            try:
-                media[clip.name] = write_small_clip(clip, folder / f"clip-{len(media) + 1:02d}")
-            except (MissingMedium, UnreadableMedia) as error:
-                unreadable[clip.name] = str(error)
-        progress(len(media), wanted, len(unreadable))
-    if len(media) < wanted:
-        name, reason = next(iter(unreadable.items()))
-        raise InputError(
-            f"{len(media)} of {len(clips)} clips can be read; --items {wanted} asks for more. First: {name}: {reason}."
-        )
-    return media, unreadable
-
-
 def _write_raters(
     folder: Path,
     key: Key,
@@ -208,7 +183,7 @@ def _write_raters(
             }
             for item in own
         ]
-        write_sheet(folder / f"{rater}.csv", key.study, rater, RATING, rows)
+        write_sheet(folder / f"{rater}.csv", key.study, rater, [RATING], rows)
     scale = "\n".join(f"{choice.value}  {choice.text}" for choice in choices)
     note = NOTE.format(rater="rater-N", last=VALUES[-1], scale=scale)
     (folder / "README.txt").write_text(note, encoding="utf-8")

@@ -21,7 +21,7 @@ from mertools.commands.ov_options import (
 )
 from mertools.ov.language import LANGUAGES
 
-JOINS = ("none", "prompt", "union", "filter")
+JOINS = ("none", "prompt", "union", "filter", "both")
 
 DESCRIPTION = """\
 Go from clips to labels: clues from multimodal models and files, disambiguation, extraction. Everything lands in one
@@ -57,8 +57,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_join_options(
         parser,
         JOINS,
-        "prompt: a classifier's evidence stands in the disambiguation; union: its label is added where it is confident;\n"
-        "filter: labels are dropped that contradict it.",
+        "prompt: a classifier's evidence stands in the disambiguation; union: its label is added;\n"
+        "filter: labels are dropped that contradict it; both: filter, then union.",
     )
     add_media_options(parser)
     add_language_model_options(parser)
@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.offline and asked:
         parser.error(f"--offline asks no language model: leave out {asked[0]}, or name files with --clues")
     if options.offline and options.join == "prompt":
-        parser.error("--join prompt speaks to a language model, and --offline asks none: take union or filter")
+        parser.error("--join prompt speaks to a language model, and --offline asks none: take union, filter or both")
     if not options.grid and max(len(options.disambiguator or ()), len(options.translator or ())) > 1:
         parser.error("several models for one step are a grid: add --grid")
     if options.translator and not options.describe_in:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import Several, add_corpus_options, make_parser
-from mertools.commands.language_model_options import add_language_model_options, open_chat
+from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
 from mertools.commands.ov_score_options import (
     add_predicted_option,
     add_wheel_option,
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mertools.ov.labels import OpenLabels
     from mertools.ov.scoring import Judge, Truth
 
+PAPERS_TABLE = "mer2024-table6"
+"""The table that `--paper` without a name stands for."""
+
 GROUPINGS = {
     "lexicon": "one group of synonyms in mertools' table of emotion words",
     "exact": "one spelling, case apart",
@@ -37,6 +40,7 @@ GROUPINGS = {
 EXAMPLES = """\
   mertools ov score --truth truth.csv --predicted results/ov/labels.csv
   mertools ov score --truth truth.csv --predicted mine=run-1/labels.csv,run-2/labels.csv theirs.csv --paper
+  mertools ov score --truth test.csv --predicted labels-zh.csv --language zh --paper affectgpt-table8
   mertools ov score --data manifest.csv --split semi --predicted labels.csv --ceiling from_true_descriptions.csv
   mertools ov score --truth truth.csv --predicted labels.csv --grouping wheel --wheel wheel_mapping.npz --year 2026"""
 
@@ -57,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from mertools.ov.scoring import CANDIDATES, baselines, coverage, score_systems
     from mertools.report.open_label_scores import ScoreSheet
+    from mertools.report.printed_labels import PrintedLabels
     from mertools.set_metrics import SET_LEVEL, WHEEL_LEVEL
 
+    paper = PrintedLabels(options.paper, options.language) if options.paper else None
     truth, listed, notice = _read_truth(options)
     systems = baselines(truth, CANDIDATES[options.language], options.seed)
     systems += read_systems(options.predicted, truth, listed, options.allow_missing)
@@ -77,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         unlabelled=len(listed) - len(truth),
         known=known,
         notice=notice,
-        paper=options.paper,
+        paper=paper,
     )
     tell(sheet, options.json)
     return 0
@@ -111,7 +117,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_wheel_option(parser)
     parser.add_argument("--year", choices=("2025", "2026"), help="whose wheel score: levels 1 and 2, or level 1 alone")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="the language of the labels")
-    parser.add_argument("--paper", action="store_true", help="the rows of the paper's Table 6 below yours")
+    parser.add_argument(
+        "--paper",
+        nargs="?",
+        const=PAPERS_TABLE,
+        metavar="TABLE",
+        help=f"the rows of a paper's table below yours, in --language: {PAPERS_TABLE}, affectgpt-table1, -table2, "
+        "-table6 (all clips), -table7 (training clips) or -table8 (test clips)",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON, scores as fractions")
     add_language_model_options(parser)
 
@@ -132,7 +145,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("The emotion wheels are English. Translate the labels: mertools ov translate.")
     if options.paper:
         raise InputError(
-            "Table 6 has set-level scores, which are not the wheel's. Leave out --paper or --grouping wheel."
+            "The papers' tables have set-level scores, not the wheel's. Leave out --paper or --grouping wheel."
         )
 
 
@@ -163,7 +176,7 @@ def _judge(options: argparse.Namespace) -> Iterator[Judge]:
 
     # Apart from the runs' exchanges, which say who made their labels: a judge may be closed.
     folder = (options.truth or options.data).parent / "grouping"
-    with open_chat(options, folder) as chat:
+    with open_chat(options, folder / CACHE_NAME) as chat:
 
         def ask(truth: Truth, predicted: Mapping[str, OpenLabels], run: int) -> Grouping:
             return ask_groups(chat, truth, {name: row.labels for name, row in predicted.items()}, run)

@@ -30,7 +30,8 @@ def add_predicted_option(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="[NAME=]CSV",
-        help="files of labels, side by side; NAME=a.csv,b.csv are runs of one system: their mean and deviation",
+        help="files of labels, side by side, a classifier's predictions.csv among them if you like; NAME=a.csv,b.csv "
+        "are runs of one system: their mean and deviation",
     )
     parser.add_argument(
         "--allow-missing", action="store_true", help="clips that a file lacks count as clips without labels"

@@ -30,6 +30,9 @@ UNLABELLED = "unlabelled"
 OPEN = "open"
 """The split of clips that have open-vocabulary labels and no class: nothing for a classifier to train on."""
 
+RELEASE_COLUMN = "release"
+"""The manifest's column that says which release a clip is from, for the rules that hold for it."""
+
 
 @dataclass(frozen=True)
 class Subtitles:
@@ -132,7 +135,8 @@ def read_release(release: Release, folder: Path) -> Imported:
                 split=split or split_of_folder.get(name, "") or unlabelled,
                 label=facts.get("label", ""),
                 open_labels=open_labels.get(name, ()),
-                columns={"valence": facts["valence"]} if facts.get("valence") else {},
+                columns={RELEASE_COLUMN: release.name}
+                | ({"valence": facts["valence"]} if facts.get("valence") else {}),
             )
         )
     return Imported(tuple(clips), tuple(tree.pieces), tuple(without_media))

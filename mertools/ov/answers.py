@@ -16,9 +16,19 @@ from contextlib import suppress
 from mertools.ov.chat import Unreadable
 from mertools.ov.refusals import is_refusal
 
+MOST_LABELS = 16
+MOST_WORDS, MOST_WORDS_WITHOUT_BRACKETS = 6, 4
+"""A label has no more words: `a mixture of joy and sorrow`. Without brackets nothing but its length tells a label from
+a remark."""
+
+MOST_LETTERS, MOST_CHINESE_LETTERS = 48, 10
+
 LABELS_SCHEMA = {
     "type": "object",
-    "properties": {"labels": {"type": "array", "items": {"type": "string"}}},
+    "properties": {
+        # A small model that is held to a schema without bounds repeats itself until its tokens are spent.
+        "labels": {"type": "array", "items": {"type": "string", "maxLength": MOST_LETTERS}, "maxItems": MOST_LABELS}
+    },
     "required": ["labels"],
     "additionalProperties": False,
 }
@@ -28,12 +38,6 @@ GROUPS_SCHEMA = {
     "required": ["groups"],
     "additionalProperties": False,
 }
-
-MOST_WORDS, MOST_WORDS_WITHOUT_BRACKETS = 6, 4
-"""A label has no more words: `a mixture of joy and sorrow`. Without brackets nothing but its length tells a label from
-a remark."""
-
-MOST_LETTERS, MOST_CHINESE_LETTERS = 48, 10
 
 NOTHING = {
     *("none", "n/a", "na", "null", "nil", "empty", "empty list", "an empty list", "none identified"),
@@ -45,7 +49,7 @@ NOTHING = {
 PROSE = re.compile(
     r"\b(?:i|we|you|he|she|it|they|his|her|their|this|that|these|those|is|are|was|were|be|been|being|am|has|have|had|do"
     r"|does|did|can|cannot|could|may|might|must|shall|should|will|would|not|the|person|individual|speaker|characters?"
-    r"|because|since|based|on|from|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?"
+    r"|because|since|based|however|please|sorry|provided|clues|appears|seems|feels|feeling|shows?"
     r"|expressions?|movements?|gestures?|posture|voice|tone|environment|acoustic|subtitles?|face|eyes|brows|mouth)\b"
 )
 """English words that no label without brackets holds: those of sentences, and what clues are listed under."""

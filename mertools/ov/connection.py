@@ -31,6 +31,7 @@ SHORTEST_SECRET = 8
 TEMPORARY = (408, 409, 425, 429)
 """Statuses worth another try, beside those from 500."""
 
+BROKEN = 500
 NOT_IMPLEMENTED = 501
 
 SAID = 300
@@ -170,7 +171,7 @@ class Connection:
         return True
 
     async def models(self) -> list[str]:
-        """The models that the server names, empty for a server without such a list.
+        """The models that the server names, empty for a server without such a list or with a broken one.
 
         Raises InputError where no one answers, or not yet.
         """
@@ -180,7 +181,8 @@ class Connection:
             refused = self._refused(error, "")
             if error.status_code != 404 and isinstance(refused, InputError):
                 raise refused from None
-            if isinstance(refused, Temporary):
+            # 500 is a list that is broken for good, as that of `transformers serve` without a hub to look at.
+            if isinstance(refused, Temporary) and error.status_code != BROKEN:
                 raise InputError(
                     f"{self.server.name} cannot say yet which models it has ({refused}). Try again in a while."
                 ) from None

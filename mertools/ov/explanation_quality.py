@@ -27,14 +27,8 @@ PARTICULARS = re.compile(r"\S*[\d/\\]\S*|'[^']*'")
 def quality(
     explanations: Iterable[Explanation], evidence: Mapping[str, Evidence] | None = None, words: Lexicon | None = None
 ) -> dict[str, Any]:
-    """Counts over `explanations`, as JSON holds them; `evidence` is what a classifier says of clips, by name.
-
-    Told are how many clips are explained and why the others are not; by language the lengths of descriptions, the
-    labels and how many texts are in another language than they should be; of how many clips the clues of sound and
-    picture name emotions without one family in common; and how often the labels hold the classifier's. Memory depends
-    on how many different labels and reasons there are, not on the number of clips.
-    """
-    tally = _Tally(words or lexicon(), evidence or {})
+    """What a `Tally` counts over `explanations`."""
+    tally = Tally(evidence, words)
     for one in explanations:
         tally.add(one)
     return tally.as_dict()
@@ -127,10 +121,18 @@ class _InOneLanguage:
         }
 
 
-class _Tally:
-    def __init__(self, words: Lexicon, evidence: Mapping[str, Evidence]) -> None:
-        self.words = words
-        self.evidence = evidence
+class Tally:
+    """Counts explanations one by one; `evidence` is what a classifier says of clips, by name.
+
+    Told are how many clips are explained and why the others are not; by language the lengths of descriptions, the
+    labels and how many texts are in another language than they should be; of how many clips the clues of sound and
+    picture name emotions without one family in common; and how often the labels hold the classifier's. Memory depends
+    on how many different labels and reasons there are, not on the number of clips.
+    """
+
+    def __init__(self, evidence: Mapping[str, Evidence] | None = None, words: Lexicon | None = None) -> None:
+        self.words = words or lexicon()
+        self.evidence = evidence or {}
         self.clips = self.explained = self.unjudged = 0
         self.reasons: Counter[str] = Counter()
         self.known: Counter[str] = Counter()
@@ -139,6 +141,7 @@ class _Tally:
         self.classifier: Counter[str] = Counter()
 
     def add(self, one: Explanation) -> None:
+        """Count one explanation."""
         self.clips += 1
         self.known.update(f"{medium} clue" for medium in one.clues)
         self.known["subtitle"] += bool(one.subtitle or one.subtitle_english)
@@ -161,6 +164,7 @@ class _Tally:
         self.classifier["same_family"] += bool(_families(labels, self.words) & _families([said], self.words))
 
     def as_dict(self) -> dict[str, Any]:
+        """All counts, as JSON holds them."""
         judged = self.modalities.total()
         return {
             "clips": self.clips,

@@ -1,7 +1,7 @@
 """The join: what the fusion classifier says of a clip, brought into its open-vocabulary answer.
 
-Three ways (`JOINS`), and none: its probabilities and weights as a sentence in the disambiguation prompt, its label
-added to the labels, or labels that contradict it dropped. Evidence about a clip never comes from a network that was
+Ways to join (`JOINS`): its probabilities and weights as a sentence in the disambiguation prompt, its label added to the
+labels, labels that contradict it dropped, or both of these. Evidence about a clip never comes from a network that was
 trained on it: on clips it has seen, the same classifier looks twice as good.
 """
 
@@ -19,16 +19,18 @@ from mertools.emotions import LabelSet
 from mertools.errors import InputError
 from mertools.predictions import PredictionFile, read_predictions
 
-JOINS = ("none", "prompt", "union", "filter")
+JOINS = ("none", "prompt", "union", "filter", "both")
+DEFAULT_JOIN = "both"
+"""What is done with evidence where nothing is said. Chosen on training clips (docs/choices.md)."""
 TEST, OUT_OF_FOLD = "test", "out-of-fold"
 
-UNION_FROM = 0.5
-"""From which probability the classifier's label is added. Chosen on training clips (docs/choices.md)."""
-FILTER_FROM = 0.5
-"""From which probability its label drops others. Chosen on training clips (docs/choices.md)."""
+UNION_FROM = 0.0
+"""From which probability the classifier's label is added: always. Chosen on training clips (docs/choices.md)."""
+FILTER_FROM = 0.0
+"""From which probability on labels that contradict it are dropped: always. Chosen on training clips."""
 
-TOLD_FROM = 0.1
-"""From which share a sentence names a class or a feature: the rest says little."""
+NOTICED_FROM = 0.1
+"""From which share a class or a feature counts: less is not told in sentences, and supports no label."""
 
 MANDARIN = {
     "neutral": "中性",
@@ -42,6 +44,8 @@ MANDARIN = {
     "text": "话语",
 }
 ENGLISH = {"surprise": "surprised", "audio": "voice", "video": "face", "text": "words"}
+WORDS = {"en": ENGLISH, "zh": MANDARIN}
+"""Classes of MER2024 and modalities by language, where they are not called as the suite calls them."""
 
 
 class Synonyms(Protocol):
@@ -49,6 +53,9 @@ class Synonyms(Protocol):
 
     def group(self, label: str) -> str | None:
         """The synonym group of a label; None for one outside the table."""
+
+    def family(self, label: str) -> str | None:
+        """The broad family of a label; None for one outside the table."""
 
     def contradicts(self, label: str, other: str) -> bool:
         """Whether two labels exclude each other."""
@@ -135,23 +142,58 @@ def sentence(evidence: Evidence, language: str) -> str:
 
 
 def union(
-    labels: Sequence[str], evidence: Evidence, synonyms: Synonyms, threshold: float = UNION_FROM
+    labels: Sequence[str],
+    evidence: Evidence,
+    synonyms: Synonyms,
+    threshold: float = UNION_FROM,
+    language: str = "en",
 ) -> tuple[str, ...]:
-    """`labels`, and the classifier's where its probability is at least `threshold` and no synonym is among them."""
-    added = ENGLISH.get(evidence.label, evidence.label)
+    """`labels`, and the classifier's where its probability is at least `threshold` and no synonym is among them.
+
+    A class of MER2024 is added as a word of `language`, "en" or "zh"; another one as it is called.
+    """
     there = {_group(label, synonyms) for label in labels}
-    if evidence.confidence < threshold or _group(added, synonyms) in there:
+    if evidence.confidence < threshold or _group(evidence.label, synonyms) in there:
         return tuple(labels)
-    return (*labels, added)
+    return (*labels, WORDS[language].get(evidence.label, evidence.label))
 
 
 def filter(
     labels: Sequence[str], evidence: Evidence, synonyms: Synonyms, threshold: float = FILTER_FROM
 ) -> tuple[str, ...]:
-    """`labels` without those that contradict the classifier's where its probability is at least `threshold`."""
+    """`labels` without those that contradict the classifier's, where its probability is at least `threshold`.
+
+    A label contradicts it where the classes of its family have less than NOTICED_FROM together; where its family has no
+    class, the lexicon tells whether the two exclude each other. A label outside the lexicon contradicts nothing.
+    """
     if evidence.confidence < threshold:
         return tuple(labels)
-    return tuple(label for label in labels if not synonyms.contradicts(label, evidence.label))
+    support: dict[str | None, float] = {}
+    for name, probability in evidence.probabilities.items():
+        family = synonyms.family(name)
+        support[family] = support.get(family, 0) + probability
+
+    def contradicts(label: str) -> bool:
+        family = synonyms.family(label)
+        if family is not None and family in support:
+            return support[family] < NOTICED_FROM
+        return synonyms.contradicts(label, evidence.label)
+
+    return tuple(label for label in labels if not contradicts(label))
+
+
+def joined(
+    labels: Sequence[str], how: str, evidence: Evidence, synonyms: Synonyms, language: str = "en"
+) -> tuple[str, ...]:
+    """`labels` joined as one of JOINS says, from the default probabilities on.
+
+    `both` is the union with what the filter leaves; `none` and `prompt` leave the labels as they are.
+    """
+    if how in ("filter", "both"):
+        labels = filter(labels, evidence, synonyms)
+    if how in ("union", "both"):
+        labels = union(labels, evidence, synonyms, language=language)
+    return tuple(labels)
 
 
 def _by_name(file: PredictionFile, labels: LabelSet, estimate: str) -> dict[str, Evidence]:
@@ -170,7 +212,7 @@ def _group(label: str, synonyms: Synonyms) -> str:
 
 
 def _largest(shares: Mapping[str, float]) -> dict[str, float]:
-    told = ((name, share) for name, share in shares.items() if share >= TOLD_FROM)
+    told = ((name, share) for name, share in shares.items() if share >= NOTICED_FROM)
     return dict(sorted(told, key=lambda item: -item[1]))
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from mertools.errors import InputError
 
 NAME, OPENSET, FAILED = COLUMNS = ("name", "openset", "failed")
+CLASS = "predicted"
+"""In predictions.csv: the one label of a classifier."""
 BARE_LIST = re.compile(r"\[([^\[\]'\"]*)\]")
 """`[happy, relieved]`, as the label files of 2025 and 2026 have it."""
 
@@ -28,6 +30,8 @@ class OpenLabels:
 
 def read_labels(path: Path) -> list[OpenLabels]:
     """Read labels.csv, or a release's file of labels: columns `name` and `openset`, others but `failed` are ignored.
+
+    A classifier's predictions.csv is read too: where `predicted` stands in the place of `openset`, it is the one label.
 
     Raises InputError, with the row (the header is row 1), for a file that is absent, empty or not UTF-8, a missing
     column, a name that is empty or used twice, a cell that is no list of labels, and labels of a clip that failed.
@@ -75,14 +79,14 @@ def parse_openset(text: str) -> tuple[str, ...] | None:
 
 def _check_header(path: Path, header: Iterable[str]) -> None:
     lacking = [column for column in (NAME, OPENSET) if column not in header]
-    if lacking:
+    if lacking and not {NAME, CLASS} <= {*header}:
         got = ",".join(header) or "an empty file"
         raise InputError(f"{path}, row 1: column {lacking[0]!r} is missing; got {got}, wanted {NAME},{OPENSET}.")
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> OpenLabels:
     name, failed = cells[NAME].strip(), cells.get(FAILED, "").strip()
-    labels = parse_openset(cells[OPENSET])
+    labels = parse_openset(cells[OPENSET]) if OPENSET in cells else (cells[CLASS].strip(),)
     if labels is None:
         raise InputError(
             f"{path}, row {number}, clip {name!r}: got {cells[OPENSET]!r}, wanted a list such as "

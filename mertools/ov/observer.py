@@ -27,10 +27,10 @@ OBSERVER_VERSION = 1
 
 LOW, HIGH = 25, 75
 """A property of the voice is said to be low or high where it lies in the outer quarters of the corpus."""
-CLEAR_SHARE, CLEAR_PERCENTILE = 0.25, 90
+CLEAR_SHARE, CLEAR_PERCENTILE = 0.5, 90
 """A face looks like an expression of which it has this mean probability, and a higher one than so many of 100 clips.
 
-Chosen on the demo corpus' training clips (docs/choices.md).
+Chosen on training clips (docs/choices.md).
 """
 NEUTRAL = "neutral"
 

@@ -5,6 +5,8 @@ Verbatim means: white space folded, no space before punctuation. `{names}` in br
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 REPAIR = (
     "Your answer cannot be used: {fault}. Please answer the same question again, with nothing but what it asks for."
 )
@@ -118,12 +120,12 @@ DISAMBIGUATION = {
         "You are an expert in human emotions. A person speaks in a short video, and you are given {given}. The same "
         "words can be meant in more than one way, and an observer can be mistaken: weigh everything you are given, "
         "decide how the words are meant, and where two things contradict each other, say which is more plausible. "
-        "Describe in one paragraph in English which emotional states the person is in, as many as can be told, each "
-        "with what it is told from. Use nothing that is not given here."
+        "Describe in English, in one paragraph of at most 100 words, which emotional states the person is in, as many "
+        "as can be told, each with what it is told from. Use nothing that is not given here."
     ),
     "zh": (
         "你是情感分析专家。一段短视频中有人在说话，现给出{given}。同样的话可能有不同的含义，观察也可能有误："
-        "请综合所有给出的信息，判断这句话的真实含义；信息之间有矛盾时，请说明哪一种更可信。请用中文写一段话，"
+        "请综合所有给出的信息，判断这句话的真实含义；信息之间有矛盾时，请说明哪一种更可信。请用中文写一段不超过150字的话，"
         "说明人物处于哪些情感状态（能判断几种就写几种），并逐一说明依据。不要使用这里没有给出的信息。"
     ),
 }
@@ -227,6 +229,29 @@ output: visual, audio, content
 input: {prediction}
 output:"""
 """Which modalities a description draws on (EMER, Figure 5)."""
+ANNOTATION_SUMMARY = """\
+Multi-paragraph descriptions of a video is given below. Please summarize these descriptions as follows:
+
+1. Please unify the subject of multiple paragraphs of "Clue Description" into "he".
+2. Please summarize the multiple paragraphs of "Clue Description", delete repeated words, phrases or sentences, and \
+describe the final result in complete sentences.
+3. Check punctuation.
+
+Input:
+
+{clues}
+
+Output"""
+"""What people wrote of one clip, summarised (EMER, Figure 1); `clues` are lines of ANNOTATED_CLUE."""
+
+ANNOTATED_CLUE = '"Clue Description {number}": {clue}'
+
+CLOSING = {
+    "en": "With the assistance of these clues, we can infer the character's emotional state as {emotions}.",
+    "zh": "根据这些线索，可以推断出人物的情感状态是{emotions}。",
+}
+"""What combines clues and emotions into one paragraph, after the clues (EMER §2), and the same in Chinese."""
+
 
 STYLES = ("mer2024", "emer", "subtitle", "notes")
 """How clues become descriptions: by clues alone and a disambiguation after them (MER2024), in ONE_STEP, by
@@ -243,6 +268,18 @@ def clue_prompt(style: str, perceived: str, subtitle: str) -> str:
     if style == "subtitle" and subtitle:
         return SUBTITLE_CLUES[perceived].format(subtitle=subtitle)
     return CLUES[perceived]
+
+
+def annotation_summary_prompt(clues: Sequence[str]) -> str:
+    """The summary of what several people wrote of one clip."""
+    lines = [ANNOTATED_CLUE.format(number=number, clue=clue) for number, clue in enumerate(clues, start=1)]
+    return ANNOTATION_SUMMARY.format(clues="\n".join(lines))
+
+
+def combined(clues: str, emotions: Sequence[str], language: str) -> str:
+    """Clues and the emotions that they tell of in one paragraph, as EMER's descriptions end."""
+    listed = {"en": ", ".join, "zh": "、".join}[language](emotions)
+    return (" " if language == "en" else "").join([clues.strip(), CLOSING[language].format(emotions=listed)])
 
 
 def labels_prompt(description: str, language: str = "en", *, shots: bool = False) -> str:

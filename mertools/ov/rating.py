@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mertools.errors import InputError
-from mertools.ov.language import language_of
+from mertools.ov.language import check_one_language
 from mertools.randomness import generator
 
 CHOICES = ("completely wrong", "correct (small part)", "correct (most part)", "completely correct")
@@ -95,17 +94,8 @@ def check_language(texts: Mapping[str, Mapping[str, str]], clips: Sequence[str],
     """Raises InputError, with counts, where the descriptions of `clips` are not all in `language` or, without one, not
     all in one language: raters would know a system by it.
     """
-    found = {system: Counter(language_of(of_clip[clip]) for clip in clips) for system, of_clip in sorted(texts.items())}
-    if len(set().union(*found.values()) | ({language} if language else set())) < 2:
-        return
-    counts = "; ".join(
-        f"{system}: " + ", ".join(f"{count} {spoken}" for spoken, count in counted.most_common())
-        for system, counted in found.items()
-    )
-    raise InputError(
-        f"The descriptions are not all in {language or 'one language'}, and raters would know a system by its own: "
-        f"{counts}. Translate some of them first (mertools ov translate)."
-    )
+    described = {system: [of_clip[clip] for clip in clips] for system, of_clip in sorted(texts.items())}
+    check_one_language(described, "raters would know a system by its own", language)
 
 
 def write_key(path: Path, key: Key) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mertools.agreement import LEVELS, krippendorff_alpha
-from mertools.bootstrap import bootstrap
 from mertools.errors import InputError
-from mertools.intervals import RESAMPLES
+from mertools.intervals import RESAMPLES, mean_estimate
 from mertools.ov.rating import VALUES, Key
 
 Ratings = Mapping[str, Mapping[str, int]]
@@ -65,16 +64,9 @@ def _system_score(key: Key, system: str, ratings: Ratings, resamples: int) -> Sy
     clips = np.array([(sum(rated), len(rated)) for rated in given.values() if rated])  # (N, 2: sum, number)
     if not len(clips):
         raise InputError(f"Nothing of {system!r} was rated.")
-    found = bootstrap(clips, lambda rows: rows, _means, None, resamples, key.seed, "ratings")
+    found = mean_estimate(clips, key.seed, "ratings", resamples=resamples)
     counts = _counts([rating for rated in given.values() for rating in rated])
-    return SystemScore(system, float(found.values[0]), *found.interval(0), len(clips), counts)
-
-
-def _means(sums: np.ndarray) -> np.ndarray:
-    """Sums and numbers of ratings (..., 2) -> mean ratings (..., 1)."""
-    total, number = sums[..., :1], sums[..., 1:]
-    # The bootstrap looks at a sample without one of its clips, which may be all there is.
-    return np.divide(total, number, out=np.zeros_like(total, dtype=float), where=number > 0)
+    return SystemScore(system, found.value, found.low, found.high, len(clips), counts)
 
 
 def rater_counts(ratings: Ratings) -> list[RaterCounts]:

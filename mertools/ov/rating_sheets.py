@@ -38,18 +38,22 @@ class Collected:
     gaps: tuple[str, ...]
 
 
-def write_sheet(path: Path, study: str, rater: str, question: str, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write a rater's sheet: `study,rater,item,…,<question>`, a row an item, the last column to be filled.
+def write_sheet(
+    path: Path, study: str, rater: str, questions: Sequence[str], rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Write a rater's sheet: `study,rater,item,…,<questions>`, a row an item, the last columns to be filled.
 
-    `rows` have `item` and further columns, the same in all. UTF-8 with a mark, by which spreadsheets know it; a text
-    that one would take for a formula gets an apostrophe in front.
+    `rows` have `item` and further columns, the same in all; where they have one of `questions` too, that is a draft.
+    UTF-8 with a mark, by which spreadsheets know it; a text that one would take for a formula gets an apostrophe in
+    front.
     """
+    columns = [*(column for column in rows[0] if column not in questions), *questions]
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["study", "rater", *rows[0], question])
+        writer.writerow(["study", "rater", *columns])
         for row in rows:
-            cells = (f"'{cell}" if cell.startswith(FORMULA) else cell for cell in row.values())
-            writer.writerow([study, rater, *cells, ""])
+            cells = (row.get(column, "") for column in columns)
+            writer.writerow([study, rater, *(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)])
 
 
 def read_answers(path: Path, question: str) -> Answers:
@@ -96,7 +100,12 @@ def _from_csv(path: Path, text: str, question: str) -> Answers:
     if len(sources) != 1:
         raise InputError(f"{path} holds the answers of {len(sources)} raters and studies; a file is one rater's.")
     ((study, rater),) = sources
-    return Answers(path, study, rater, tuple((item, answer) for _, _, item, answer in cells))
+    return Answers(path, study, rater, tuple((item, _unmarked(answer)) for _, _, item, answer in cells))
+
+
+def _unmarked(answer: str) -> str:
+    """An answer without the apostrophe that keeps a spreadsheet from computing it."""
+    return answer[1:] if answer.startswith("'") and answer[1:].startswith(FORMULA) else answer
 
 
 def _text(answer: object) -> str:
@@ -110,11 +119,12 @@ def collect(
     items: Sequence[str],
     values: Sequence[str],
     allow_incomplete: bool = False,
+    mend: str = "Let the raters finish, or use what there is with --allow-incomplete.",
 ) -> Collected:
     """Put the raters' files together.
 
     `raters` and `items` are all that there are, `values` the answers that there may be. With `allow_incomplete` answers
-    may be lacking; what is lacking is told in `gaps`.
+    may be lacking; what is lacking is told in `gaps`. `mend` is what to do where nothing else is wrong.
 
     Raises InputError, with counts for every file at once: for files of another study, of an unknown rater, and two
     files of one rater; for items that are unknown or stand there twice, and answers that there are not; and, without
@@ -126,8 +136,9 @@ def collect(
     if differing := _differing(files, items):
         gaps.append(differing)
     if faults or (gaps and not allow_incomplete):
-        mend = [] if faults else ["Let the raters finish, or use what there is with --allow-incomplete."]
-        raise InputError("\n  ".join(["The raters' files cannot be used.", *faults, *gaps, *mend]))
+        raise InputError(
+            "\n  ".join(["The raters' files cannot be used.", *faults, *gaps, *([] if faults else [mend])])
+        )
     answers = {file.rater: {item: answer for item, answer in file.given if answer} for file in files}
     if absent := [rater for rater in raters if rater not in answers]:
         gaps.append(f"{len(absent)} of {len(raters)} raters gave no file: {', '.join(absent)}")

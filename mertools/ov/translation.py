@@ -13,12 +13,10 @@ from mertools.ov.chat import Answer, Chat, Question, Unreadable
 from mertools.ov.clues import Clue
 from mertools.ov.descriptions import Description
 from mertools.ov.labels import OpenLabels
-from mertools.ov.language import is_in
+from mertools.ov.language import NAMES, is_in
 from mertools.ov.prompts import LABELS_TRANSLATION, TRANSLATION
 
 R = TypeVar("R", bound=Row)
-
-NAMES = {"en": "English", "zh": "Chinese"}
 
 
 def translate_clues(clues: Iterable[Clue], chat: Chat, to: str, run: int = 0) -> Iterator[Done[Clue]]:

@@ -20,14 +20,15 @@ class Drawer:
     modality = "text"
     """Which medium the preparation's key is of: the one whose key costs nothing to compute."""
 
-    def __init__(self, recordings: Recordings, seed: int, continuous: bool) -> None:
+    def __init__(self, recordings: Recordings, seed: int, continuous: bool, augmented: bool) -> None:
         self._recordings = recordings
         self._seed = seed
         self._continuous = continuous
+        self._augmented = augmented
 
     def prepare(self, clip: Clip) -> Drawn | InputError:
         try:
-            return draw(clip, self._recordings, self._seed, self._continuous)
+            return draw(clip, self._recordings, self._seed, self._continuous, self._augmented)
         except InputError as error:
             # The folder's fault, not the clip's: it ends the run.
             return error
@@ -38,6 +39,7 @@ def draw_all(
     recordings: Recordings,
     seed: int,
     continuous: bool,
+    augmented: bool = False,
     *,
     workers: int,
     progress: Progress = lambda done, total, remarked: None,
@@ -50,7 +52,8 @@ def draw_all(
     drawn: dict[str, Drawn] = {}
     tally = Tally(len(clips), progress)
     tally.tell()
-    with Preparation({DRAWER: Drawer(recordings, seed, continuous)}, min(workers, len(clips))) as preparation:
+    drawer = Drawer(recordings, seed, continuous, augmented)
+    with Preparation({DRAWER: drawer}, min(workers, len(clips))) as preparation:
         for task, results in preparation.run(Task(clip, (DRAWER,)) for clip in clips):
             result = results[DRAWER]
             if result.status != OK:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mertools.ov.language import NAMES
 from mertools.ov.language_models import is_closed
 
 CARD = "DATA_CARD.md"
@@ -108,7 +109,7 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _language(language: str, told: Mapping[str, Any]) -> Iterator[str]:
-    yield f"### {'English' if language == 'en' else 'Chinese'}"
+    yield f"### {NAMES[language]}"
     yield ""
     yield (
         f"{told['described']} descriptions, {told['in_another_language']} of them in another language than asked; "

@@ -1,5 +1,5 @@
 """The report's interactive figures, as plain JSON for Plotly: scores with intervals, search history, attention,
-calibration, degradation by noise.
+calibration, degradation by noise, judges' scores over epochs.
 
 Colours, fonts and backgrounds are left to the page, which knows whether the reader's screen is light or dark.
 Names are escaped, since Plotly reads a little HTML in every text.
@@ -16,9 +16,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mertools.calibration import Calibration
+from mertools.ov.judgements import JudgedScore
 from mertools.report.tables import MODALITY_HEADINGS, Line, Part, Table
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down")
+COLOURS = 6
+"""The colours of series that report.css has; more lines than that share some, with other symbols."""
+SHOWN_TICKS = 12
+"""More epochs than these get no tick each."""
 SHOWN_POINTS = 60
 """More points than these make a figure that is several screens long."""
 
@@ -154,36 +159,14 @@ def degradation_figure(ratios: Sequence[str], curves: Mapping[str, Sequence[Mapp
     """
     figure = go.Figure()
     places = list(range(len(ratios)))
-    for series, (name, points) in enumerate(curves.items(), start=1):
-        value, low, high = ([100 * point[key] for point in points] for key in ("value", "low", "high"))
-        figure.add_scatter(
-            x=[*places, *reversed(places)],
-            y=[*high, *reversed(low)],
-            fill="toself",
-            mode="lines",
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-            meta={"series": series},
-        )
-        figure.add_scatter(
-            name=_escaped(name),
-            x=places,
-            y=value,
-            mode="lines+markers",
-            line={"width": 2},
-            marker={"size": 8, "symbol": SYMBOLS[(series - 1) % len(SYMBOLS)]},
-            text=[
-                f"{_escaped(ratio)}, {_escaped(name)}<br>{100 * point['value']:.2f} % "
-                f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
-                for ratio, point in zip(ratios, points, strict=True)
-            ],
-            hovertemplate="%{text}<extra></extra>",
-            legendgroup=name,
-            meta={"series": series},
-            cliponaxis=False,
-        )
+    for number, (name, points) in enumerate(curves.items()):
+        texts = [
+            f"{_escaped(ratio)}, {_escaped(name)}<br>{100 * point['value']:.2f} % "
+            f"[{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
+            for ratio, point in zip(ratios, points, strict=True)
+        ]
+        values = ([100 * point[key] for point in points] for key in ("value", "low", "high"))
+        _add_curve(figure, number, name, places, *values, texts)
     figure.update_xaxes(
         title="speech to noise, dB", tickvals=places, ticktext=list(map(_escaped, ratios)), zeroline=False
     )
@@ -202,8 +185,8 @@ def curve_figure(
     `across` and `up` are the axes' titles.
     """
     figure = go.Figure()
-    for series, (name, curve) in enumerate(lines.items(), start=1):
-        common = {"legendgroup": name, "meta": {"series": series}, "cliponaxis": False}
+    for number, (name, curve) in enumerate(lines.items()):
+        common = {"legendgroup": name, "meta": {"series": number % COLOURS + 1}, "cliponaxis": False}
         figure.add_scatter(
             name=_escaped(name),
             x=[x for x, _ in curve],
@@ -218,13 +201,76 @@ def curve_figure(
                 x=[x for x, _ in points[name]],
                 y=[y for _, y in points[name]],
                 mode="markers",
-                marker={"size": 7, "symbol": SYMBOLS[(series - 1) % len(SYMBOLS)]},
+                marker={"size": 7, "symbol": SYMBOLS[number % len(SYMBOLS)]},
                 showlegend=False,
                 **common,
             )
     figure.update_xaxes(title=across, zeroline=False)
     figure.update_yaxes(title=up)
     return _as_json(figure, height=380)
+
+
+def checkpoint_figure(
+    unit: str, curves: Mapping[str, Sequence[tuple[int, JudgedScore]]], limit: float | None
+) -> dict[str, Any]:
+    """A judge's score over epochs: a line and the band of its 95 % intervals for each training of `curves`.
+
+    Scores are as they are shown, in `unit`; `limit` is what the truth gets, drawn as a dotted line.
+    """
+    figure = go.Figure()
+    for number, (name, points) in enumerate(curves.items()):
+        scores = [score for _, score in points]
+        texts = [
+            f"{_escaped(name)}, epoch {epoch}<br>{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+            for epoch, score in points
+        ]
+        values = ([getattr(score, end) for score in scores] for end in ("value", "low", "high"))
+        _add_curve(figure, number, name, [epoch for epoch, _ in points], *values, texts)
+    if limit is not None:
+        figure.add_hline(y=limit, line={"width": 1, "dash": "dot"})
+    epochs = sorted({epoch for points in curves.values() for epoch, _ in points})
+    ticks = {"tickvals": epochs} if len(epochs) <= SHOWN_TICKS else {"tick0": 0}
+    figure.update_xaxes(title="epoch", zeroline=False, **ticks)
+    figure.update_yaxes(title=unit, rangemode="tozero")
+    return _as_json(figure, height=420)
+
+
+def _add_curve(
+    figure: go.Figure,
+    number: int,
+    name: str,
+    places: Sequence[float],
+    value: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    texts: Sequence[str],
+) -> None:
+    """The `number`-th line of a figure, counted from 0, and the band from `low` to `high` around it."""
+    series = number % COLOURS + 1
+    figure.add_scatter(
+        x=[*places, *reversed(places)],
+        y=[*high, *reversed(low)],
+        fill="toself",
+        mode="lines",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        legendgroup=name,
+        meta={"series": series},
+    )
+    figure.add_scatter(
+        name=_escaped(name),
+        x=list(places),
+        y=value,
+        mode="lines+markers",
+        line={"width": 2},
+        marker={"size": 8, "symbol": SYMBOLS[number % len(SYMBOLS)]},
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        legendgroup=name,
+        meta={"series": series},
+        cliponaxis=False,
+    )
 
 
 def calibration_figure(calibration: Calibration) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mertools.ov.scoring import Coverage, SystemScores
-from mertools.report.reference import parse_score, read_table
+from mertools.report.printed_labels import PrintedLabels
 from mertools.run_record import score_rows, versions
 from mertools.set_metrics import HIT_LEVEL, SetMeasure
 
@@ -20,8 +20,6 @@ HEADINGS = {
     "hit_rate": "Hit rate",
     "m_score": "M-score",
 }
-PAPERS_TABLE = "mer2024-table6"
-PAPERS_COLUMNS = {"avg": "avg", "accuracy": "accuracy_s", "recall": "recall_s"}
 HITS_NOTE = (
     "Hit rate: clips whose label is among the predicted ones. M-score: a hit counts one over the number of the corpus' "
     "classes that are predicted."
@@ -37,7 +35,8 @@ class ScoreSheet:
     """Scores of several systems on the same clips, and what their reader must know.
 
     `rule` says in words what makes labels the same by `grouping`, `clips` counts those with true labels and
-    `unlabelled` the others, `known` is the coverage of the true labels. `paper` adds the rows of Table 6.
+    `unlabelled` the others, `known` is the coverage of the true labels. `paper` adds
+    the rows of a paper's table.
     """
 
     grouping: str
@@ -48,7 +47,7 @@ class ScoreSheet:
     unlabelled: int
     known: Coverage
     notice: str = ""
-    paper: bool = False
+    paper: PrintedLabels | None = None
 
     @property
     def shows_coverage(self) -> bool:
@@ -116,7 +115,7 @@ def record(sheet: ScoreSheet) -> dict[str, Any]:
             }
             for scores in sheet.systems
         ],
-        "paper": read_table(PAPERS_TABLE) if sheet.paper else [],
+        "paper": sheet.paper.records if sheet.paper else [],
     }
 
 
@@ -138,19 +137,18 @@ def _counts(of_runs: Sequence[int]) -> str:
 
 
 def _papers_rows(sheet: ScoreSheet) -> list[list[str]]:
-    rows = []
-    for row in read_table(PAPERS_TABLE):
-        modalities = "+".join(letter for letter in "LVA" if row[letter.lower()] == "√")
-        scores = [cell for name in sheet.measure.names for cell in (str(parse_score(row[PAPERS_COLUMNS[name]])), "")]
-        rows.append([f"paper: {row['model']} {modalities}".rstrip(), "332", *scores])
-    return rows
+    clips = str(sheet.paper.citation.clips)
+    return [
+        [f"paper: {what}", clips, *(cell for score in scores for cell in (score, ""))]
+        for what, scores in sheet.paper.rows(sheet.measure.names)
+    ]
 
 
 def _papers_notes(sheet: ScoreSheet) -> Iterator[str]:
-    if not read_table(PAPERS_TABLE):
+    if not sheet.paper.records:
         yield "The paper's tables are not installed: they stand in results/reference/ of a checkout."
         return
-    yield "paper: MER2024, Table 6, 332 clips, labels grouped by GPT-3.5 (gpt-3.5-turbo-16k-0613, which is no more)."
+    yield f"paper: {sheet.paper.citation.title}, grouped by GPT-3.5 (gpt-3.5-turbo-16k-0613, which is no more)."
     if sheet.grouping not in ("llm", "groups"):
         yield f"Your rows are grouped by {sheet.grouping}: the two are not to be compared to the digit."
 

@@ -7,14 +7,19 @@
   const shelf = `mertools ${study} ${rater}`;
   const numbers = new Map(items.map((item, number) => [item.id, number]));
 
-  let answers = {}; // By item, then by question, the value of the choice.
+  let answers = {}; // By item, then by question, the value of the choice or the text.
   let place = 0;
   let saved = true; // Whether a file holds all that was answered.
   let kept = true; // Whether the browser keeps answers for the next visit.
 
-  const known = (question, value) => question.choices.some((choice) => choice.value === value);
-  const answerTo = (item, question) => answers[item.id]?.[question.key];
-  const unanswered = (item) => questions.find((question) => answerTo(item, question) === undefined);
+  // Questions are answered by a choice or, without any, in one's own words, which begin as a draft where there is one.
+  const choosing = questions.filter((question) => question.choices);
+  const known = (question, value) =>
+    question.choices ? question.choices.some((choice) => choice.value === value) : typeof value === "string";
+  const answerTo = (item, question) => answers[item.id]?.[question.key] ?? item.drafts[question.key];
+  const isOpen = (item, question) =>
+    question.choices ? answerTo(item, question) === undefined : question.required && !answerTo(item, question)?.trim();
+  const unanswered = (item) => questions.find((question) => isOpen(item, question));
   const answeredCount = () => items.filter((item) => !unanswered(item)).length;
 
   // Han characters look one way in Chinese and another in Japanese: the browser must know.
@@ -110,6 +115,22 @@
 
   // The questions are the same for all items: they are made once.
   const buttons = new Map();
+  const fields = new Map();
+  function fieldFor(question, heading) {
+    const field = document.createElement("textarea");
+    field.rows = 3;
+    field.dir = "auto";
+    field.setAttribute("aria-labelledby", heading.id);
+    field.addEventListener("input", () => {
+      (answers[items[place].id] ??= {})[question.key] = field.value;
+      saved = false;
+      keep();
+      count();
+    });
+    fields.set(question.key, field);
+    return field;
+  }
+
   for (const question of questions) {
     const box = document.createElement("div");
     box.className = "question";
@@ -118,6 +139,11 @@
     heading.id = `question-${question.key}`;
     heading.textContent = question.text;
     box.setAttribute("aria-labelledby", heading.id);
+    byId("questions").append(box);
+    if (!question.choices) {
+      box.append(heading, fieldFor(question, heading));
+      continue;
+    }
     const list = document.createElement("div");
     list.className = "choices";
     question.choices.forEach((choice, number) => {
@@ -137,36 +163,44 @@
       buttons.set(`${question.key} ${choice.value}`, button);
     });
     box.append(heading, list);
-    byId("questions").append(box);
   }
-  byId("questions").classList.toggle("several", questions.length > 1);
+  byId("questions").classList.toggle("several", choosing.length > 1);
 
-  // Digits answer the first open question of an item; where all are answered, the last one.
-  const asked = () => unanswered(items[place]) ?? questions.at(-1);
+  // Digits answer the first open choice of an item; where all are answered, the last one.
+  const asked = () => choosing.find((question) => isOpen(items[place], question)) ?? choosing.at(-1);
 
   function show() {
     const item = items[place];
-    const count = answeredCount();
     showClip(item.clip);
     write("text", item.text);
     byId("text-card").hidden = !item.text;
     questions.forEach((question, number) => {
       byId("questions").children[number].classList.toggle("asked", question === asked());
-      for (const choice of question.choices) {
+      const field = fields.get(question.key);
+      const text = field && (answerTo(item, question) ?? "");
+      if (field && field.value !== text) {
+        field.value = text;
+      }
+      for (const choice of question.choices ?? []) {
         const chosen = answerTo(item, question) === choice.value;
         buttons.get(`${question.key} ${choice.value}`).setAttribute("aria-pressed", chosen);
       }
     });
     byId("place").textContent = `${place + 1} of ${items.length}`;
-    byId("count").textContent = `${count} answered, ${items.length - count} to go`;
-    byId("progress").setAttribute("aria-valuemax", items.length);
-    byId("progress").setAttribute("aria-valuenow", count);
-    byId("progress").firstElementChild.style.width = `${(100 * count) / items.length}%`;
     byId("back").disabled = place === 0;
     byId("forward").disabled = place === items.length - 1;
-    byId("open-item").disabled = count === items.length;
+    count();
+  }
+
+  function count() {
+    const done = answeredCount();
+    byId("count").textContent = `${done} answered, ${items.length - done} to go`;
+    byId("progress").setAttribute("aria-valuemax", items.length);
+    byId("progress").setAttribute("aria-valuenow", done);
+    byId("progress").firstElementChild.style.width = `${(100 * done) / items.length}%`;
+    byId("open-item").disabled = done === items.length;
     byId("total").textContent = items.length;
-    byId("done").hidden = count < items.length;
+    byId("done").hidden = done < items.length;
   }
 
   const say = (text) => (byId("said").textContent = text);
@@ -191,9 +225,13 @@
     const item = items[place];
     (answers[item.id] ??= {})[question.key] = choice.value;
     saved = false;
-    if (unanswered(item)) {
+    const lacking = unanswered(item);
+    if (lacking) {
       show();
       keep();
+      if (!choosing.some((one) => isOpen(item, one))) {
+        fields.get(lacking.key).focus();
+      }
     } else {
       byId("guide").open = false;
       const open = nextOpen();
@@ -262,10 +300,17 @@
       saveJson();
       return;
     }
+    // What is typed into a field is the field's; only Escape leaves it.
+    if (event.target instanceof HTMLTextAreaElement) {
+      if (event.key === "Escape") {
+        event.target.blur();
+      }
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
-    const choice = /^[1-9]$/.test(event.key) ? asked().choices[event.key - 1] : null;
+    const choice = /^[1-9]$/.test(event.key) ? asked()?.choices[event.key - 1] : null;
     const inPlayer = event.target instanceof HTMLMediaElement;
     const onButton = event.target.closest("button, summary");
     if (choice) {
@@ -284,6 +329,9 @@
       play();
     } else if (event.key.toLowerCase() === "r" && !event.repeat) {
       replay();
+    } else if (event.key === "Enter" && !onButton && fields.size) {
+      event.preventDefault();
+      fields.values().next().value.focus();
     }
   });
 

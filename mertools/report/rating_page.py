@@ -1,13 +1,13 @@
 """The page on which a person answers questions about clips, by key: one HTML file that works offline and saves a file.
 
-Which questions, is data: four choices about a description (EMER §4), or six labels.
+Which questions, is data: four choices about a description (EMER §4), six labels, or texts to write or to correct.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,15 @@ class Question:
 
 
 @dataclass(frozen=True)
+class TextQuestion:
+    """What is answered in the rater's own words; where it is not `required`, it may stay empty."""
+
+    key: str
+    text: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
 class ShownClip:
     """What there is to see, hear and read of a clip. `media` is a file of MEDIA_TYPES, None for text alone."""
 
@@ -51,11 +60,15 @@ class ShownClip:
 
 @dataclass(frozen=True)
 class ShownItem:
-    """One thing to be judged: a clip and, where the question is about a text, that text."""
+    """One thing to be judged: a clip and, where the question is about a text, that text.
+
+    `drafts` are, by the keys of text questions, what stands there to be corrected: an answer until it is changed.
+    """
 
     id: str
     clip: str
     text: str = ""
+    drafts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ class Sitting:
     title: str
     guide: str
     text_heading: str
-    questions: Sequence[Question]
+    questions: Sequence[Question | TextQuestion]
     clips: Sequence[ShownClip]
     items: Sequence[ShownItem]
 
@@ -99,6 +112,7 @@ def write_rating_page(path: Path, sitting: Sitting, embedded: bool = True) -> in
         data=data,
         media_source="blob:" if embedded else "'self' file:",
         keys=_keys(sitting.questions),
+        writes=any(isinstance(question, TextQuestion) for question in sitting.questions),
     )
     return path.stat().st_size
 
@@ -114,6 +128,7 @@ def _clip(clip: ShownClip, folder: Path, embedded: bool) -> dict[str, Any]:
     return shown
 
 
-def _keys(questions: Iterable[Question]) -> str:
-    """The keys that answer, as the page's legend shows them."""
-    return f"1–{max(len(question.choices) for question in questions)}"
+def _keys(questions: Iterable[Question | TextQuestion]) -> str:
+    """The keys that answer, as the page's legend shows them; "" where none does."""
+    most = max((len(question.choices) for question in questions if isinstance(question, Question)), default=0)
+    return f"1–{most}" if most > 1 else "1" if most else ""

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mertools.ov.automatic_scores import AutomaticScore
+from mertools.ov.judgements import SEES_THE_TRUTH
+from mertools.ov.oracle import CHOOSERS
 from mertools.ov.rating import Key
 from mertools.report.comparison import rank_correlation
 from mertools.report.reference import read_table
 
 GROUND_TRUTH = "Ground Truth"
 """What the paper's table calls the truth."""
+
+ORACLES = tuple(f"({chooser})" for chooser in CHOOSERS.values())
+"""How the names of the paper's oracles end."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,15 @@ def correlations(scores: Sequence[AutomaticScore], key: Key, means: Mapping[str,
 
 
 def printed_ratings() -> dict[str, str]:
-    """What raters gave in the paper by model, as printed (EMER, Table 2); empty where the table is not at hand."""
-    return {row["model"]: row["human_evaluate"] for row in read_table("emer-table2")}
+    """What raters gave in the paper by model, as printed (EMER, Table 2); empty where the table is not at hand.
+
+    The paper's oracles are called what they are: each took of every clip the description that agrees best with the
+    truth.
+    """
+    return {
+        row["model"] + (f", {SEES_THE_TRUTH}" if row["model"].endswith(ORACLES) else ""): row["human_evaluate"]
+        for row in read_table("emer-table2")
+    }
 
 
 def name_in_paper(system: str, key: Key, printed: Mapping[str, str]) -> str:

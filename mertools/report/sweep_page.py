@@ -36,7 +36,11 @@ def write_sweep_page(path: Path, result: Mapping[str, Any], labels: Mapping[str,
         started=datetime.fromisoformat(result["started"]),
         blurs=result["grid"]["blur"],
         parts=list(_parts(result, system, place)),
-        losses=[(system_name(row, labels), part) for row in [system, *alone] for part in row["parts"]],
+        losses=[
+            (system_name(row, labels), part, {what: as_number(loss) for what, loss in part["lost"].items()})
+            for row in [system, *alone]
+            for part in row["parts"]
+        ],
         notes=notes,
     )
 
@@ -53,6 +57,7 @@ def _parts(
     ratios, blurs = result["grid"]["snr_db"], result["grid"]["blur"]
     for part in row["parts"]:
         scores = {(score["snr_db"], score["blur"]): score for score in part["scores"] if score["metric"] == "waf"}
+        lost = {(loss["snr_db"], loss["blur"]): as_number(loss) for loss in part["losses"]}
         curves = {
             "no blur" if blur == 1 else f"blur {blur}": [scores[ratio, blur] for ratio in ratios] for blur in blurs
         }
@@ -65,6 +70,9 @@ def _parts(
             "worst": as_number(worst),
             "worst_at": f"{shown_ratio(worst['snr_db'])}{' dB' if worst['snr_db'] != CLEAN else ''}, "
             + ("no blur" if worst["blur"] == 1 else f"blur {worst['blur']}"),
-            "rows": [(shown_ratio(ratio), [as_number(scores[ratio, blur]) for blur in blurs]) for ratio in ratios],
+            "rows": [
+                (shown_ratio(ratio), [(as_number(scores[ratio, blur]), lost[ratio, blur]) for blur in blurs])
+                for ratio in ratios
+            ],
             "figure": place(degradation_figure([shown_ratio(ratio) for ratio in ratios], curves)),
         }

@@ -248,8 +248,8 @@ def is_seen(row: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
 
 
 def as_number(score: Mapping[str, Any]) -> Number:
-    """A score of a result in per cent, with deviation and interval where it has them."""
-    std, low, high = (None if score[key] is None else 100 * score[key] for key in ("std", "low", "high"))
+    """A score of a result, or a difference of scores, in per cent, with deviation and interval where it has them."""
+    std, low, high = (None if score.get(key) is None else 100 * score[key] for key in ("std", "low", "high"))
     return Number(100 * score["value"], std, low, high)
 
 
