@@ -154,6 +154,8 @@ def test_another_configuration_does_not_go_on_with_a_run(tmp_path: Path) -> None
         train(configuration(stage(data)), tmp_path, stop_at=2)
     with pytest.raises(InputError, match="another configuration"):
         train(configuration(stage(data, batch_size=4)), tmp_path)
+    with pytest.raises(InputError, match="Two stages are called 'fine'"):
+        configuration(stage(data), stage(data))
 
 
 def test_clips_without_features_are_refused_before_training(tmp_path: Path) -> None:

@@ -349,6 +349,9 @@ class Configuration:
     def __post_init__(self) -> None:
         if not self.branches:
             raise InputError("An explainer without audio and video has nothing to explain. Give it a branch.")
+        names = [stage.name for stage in self.stages]
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"Two stages are called {repeated[0]!r}. Call one of them otherwise.")
         if self.pre_fusion and len(self.branches) < 2:
             raise InputError("pre_fusion joins audio and video: give the explainer both branches, or leave it out.")
 

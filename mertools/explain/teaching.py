@@ -74,7 +74,8 @@ class Library:
                 examples = [one for one in examples if frames.has_seconds(one.clip, data.min_seconds)]
             if not examples:
                 raise InputError(f"No clip of {data.path} lasts {data.min_seconds:g} s. Lower min_seconds.")
-            digest = hashlib.sha256(repr(examples).encode()).hexdigest()[:16]
+            taught = [(one, frames.windows(one.clip)) for one in examples]
+            digest = hashlib.sha256(repr(taught).encode()).hexdigest()[:16]
             self._lessons[data] = Lessons(data, tuple(examples), frames, digest)
         return self._lessons[data]
 

@@ -105,14 +105,13 @@ class Training:
             raise InputError(
                 f"{out} holds a run of another configuration, other sets or other features. Give another --out."
             )
-        if self.resumed:
+        start_weights(explainer)
+        self._optimiser_state: dict[str, torch.Tensor] = {}
+        if found:
             explainer.load_trainable_state(read_weights(found))
             self._optimiser_state = read_optimiser(found)
-        else:
-            start_weights(explainer)
-            if self.courses:
-                standardise(explainer, [one for course in self.courses for one in course.lessons])
-            self._optimiser_state = {}
+        elif self.courses:
+            standardise(explainer, [one for course in self.courses for one in course.lessons])
         explainer.to(accelerator.device)
         stage, step = (self.resumed.stage, self.resumed.step) if self.resumed else (0, -1)
         # Every process knows which epochs were looked at; the first one alone writes.
