@@ -16,6 +16,8 @@ from mertools.media import evenly
 PROBABILITIES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The network's classes, in the order of FER2013."""
 
+PATCHES = "patches"
+
 FACES_AT_ONCE = 16
 """The network's maps of so many faces fit into a CPU's cache; 512 at once take several times as long a face."""
 
@@ -32,7 +34,8 @@ class Faces:
 class Expression(Encoder):
     """mini-Xception on the faces of a few frames, evenly spaced in time.
 
-    Frames are the activations before the class layer (T, 128), with the class probabilities beside them.
+    Frames are the activations before the class layer, averaged over its positions as the class scores are (T, 128), or
+    with `tokens` "patches" one by one (T, 16, 128); the class probabilities stand beside them.
     """
 
     def __init__(self, card: Card, settings: Settings) -> None:
@@ -75,6 +78,8 @@ class Expression(Encoder):
             inputs = torch.from_numpy(images).to(self._device) / 127.5 - 1
             parts = [self._network(part) for part in inputs.split(FACES_AT_ONCE)]
             features, probabilities = (torch.cat(output).cpu().numpy() for output in zip(*parts, strict=True))
+        if self.recipe.get("tokens") != PATCHES:
+            features = features.mean(axis=1)
         encodings, begin = [], 0
         for faces in batch:
             own = slice(begin, begin + len(faces.images))

@@ -48,13 +48,13 @@ class MiniXception(nn.Module):
         self.classifier = nn.Conv2d(CHANNELS[-1], CLASSES, 3, padding=1)
 
     def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features (B, 128) and probabilities (B, 7) of `faces` (B, 1, 64, 64) in [-1, 1].
+        """Features (B, 16, 128) and probabilities (B, 7) of `faces` (B, 1, 64, 64) in [-1, 1].
 
-        The features are what the class layer sees, averaged over its 4 x 4 positions as the class scores are.
+        The features are what the class layer sees at each of its 4 x 4 positions, row by row.
         """
         maps = self.blocks(self.stem(faces))  # (B, 128, 4, 4)
         scores = self.classifier(maps).mean(dim=(2, 3))
-        return maps.mean(dim=(2, 3)), scores.softmax(dim=1)
+        return maps.flatten(2).transpose(1, 2), scores.softmax(dim=1)
 
 
 class Block(nn.Module):

@@ -47,6 +47,23 @@ def test_ready_crops(tmp_path: Path, encoder: Encoder) -> None:
     np.testing.assert_allclose(alone.frames, short.frames, atol=1e-5)
 
 
+def test_patches_are_what_the_features_are_the_mean_of(tmp_path: Path, encoder: Encoder) -> None:
+    np.save(tmp_path / "crops.npy", crops(3))
+    patches = build(CATALOG["face-expression-patches"], Settings(face_detector="dlib"))
+    patches.load("cpu")
+    clip = Clip("clip", faces=tmp_path / "crops.npy")
+    (whole,), (parts,) = encode(encoder, clip), encode(patches, clip)
+    assert parts.frames.shape == (3, 16, 128)
+    np.testing.assert_allclose(parts.frames.mean(axis=1), whole.frames, atol=1e-5)
+    # Row by row: what changes at the top of a face changes the first patches most.
+    faces = patches.prepare(clip)
+    darker = faces.images.copy()
+    darker[:, :16] = 0
+    (changed,) = patches.encode([replace(faces, images=darker)])
+    difference = np.abs(changed.frames - parts.frames).mean(axis=(0, 2)).reshape(4, 4).mean(axis=1)
+    assert difference[0] > 5 * difference[-1]
+
+
 def test_blue_and_red_are_told_apart(tmp_path: Path, encoder: Encoder) -> None:
     np.save(tmp_path / "rgb.npy", crops(2))
     np.save(tmp_path / "bgr.npy", crops(2)[..., ::-1])

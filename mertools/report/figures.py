@@ -174,6 +174,42 @@ def degradation_figure(ratios: Sequence[str], curves: Mapping[str, Sequence[Mapp
     return _as_json(figure, height=420)
 
 
+def curve_figure(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    across: str,
+    up: str,
+) -> dict[str, Any]:
+    """A line for each of `lines`, (x, y) by name, and the `points` that it smooths, in the same colour.
+
+    `across` and `up` are the axes' titles.
+    """
+    figure = go.Figure()
+    for number, (name, curve) in enumerate(lines.items()):
+        common = {"legendgroup": name, "meta": {"series": number % COLOURS + 1}, "cliponaxis": False}
+        figure.add_scatter(
+            name=_escaped(name),
+            x=[x for x, _ in curve],
+            y=[y for _, y in curve],
+            mode="lines",
+            line={"width": 2},
+            **common,
+        )
+        if name in points:
+            figure.add_scatter(
+                name=_escaped(name),
+                x=[x for x, _ in points[name]],
+                y=[y for _, y in points[name]],
+                mode="markers",
+                marker={"size": 7, "symbol": SYMBOLS[number % len(SYMBOLS)]},
+                showlegend=False,
+                **common,
+            )
+    figure.update_xaxes(title=across, zeroline=False)
+    figure.update_yaxes(title=up)
+    return _as_json(figure, height=380)
+
+
 def checkpoint_figure(
     unit: str, curves: Mapping[str, Sequence[tuple[int, JudgedScore]]], limit: float | None
 ) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Trainable explainers: AffectGPT and MicroEmo, a frozen language model that reads media through Q-Formers."""
