@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import sqrt
 
 import numpy as np
 
@@ -44,27 +45,32 @@ class Teaching:
 class Round:
     """One round of a cohort; round 0 is that of the labelled clips alone, whose `choice` is None.
 
-    `waf` is the mean, over students and their fellow teachers, of the score on the clips that choose the epoch.
+    `waf` is the mean, over students and their fellow teachers, of the score on the clips that choose the epoch; `clips`
+    are so many.
     """
 
     number: int
     choice: Choice | None
     students: tuple[Trained, ...]
     waf: float
+    clips: int
+
+    def is_worse_than(self, before: Round) -> bool:
+        """Whether the score fell further than by the standard error of a share of so many clips: not by chance."""
+        return self.waf < before.waf - sqrt(before.waf * (1 - before.waf) / self.clips)
 
 
 @dataclass(frozen=True)
 class Course:
-    """All rounds of a cohort. A round whose `waf` is below that of the round before ends the course."""
+    """All rounds of a cohort. A round that is worse than the one before ends the course."""
 
     rounds: tuple[Round, ...]
 
     @property
     def kept(self) -> Round:
         """The round that counts: the last one, or the one before where the last one ended the course."""
-        if len(self.rounds) > 1 and self.rounds[-1].waf < self.rounds[-2].waf:
-            return self.rounds[-2]
-        return self.rounds[-1]
+        worse = len(self.rounds) > 1 and self.rounds[-1].is_worse_than(self.rounds[-2])
+        return self.rounds[-2 if worse else -1]
 
 
 def self_train(
@@ -89,7 +95,8 @@ def self_train(
         teachers = _train_teachers(material, training, taught)
         for place, of_students in teachers.items():
             waf = float(np.mean([one.waf for own in of_students for one in own]))
-            rounds[place].append(Round(number, choices[place], tuple(own[0] for own in of_students), waf))
+            clips = sum(len(one.choose) for one in cohorts[place].members)
+            rounds[place].append(Round(number, choices[place], tuple(own[0] for own in of_students), waf, clips))
         going = [place for place in going if rounds[place][-1] is Course(tuple(rounds[place])).kept]
         if number == teaching.rounds:
             break
