@@ -27,6 +27,7 @@ def black_box_priors(held_out: np.ndarray, truth: np.ndarray, pool: np.ndarray) 
 
     `held_out` (N, C) are the classifier's probabilities for clips of the classes `truth` (N,) that it was not trained
     on, `pool` (M, C) those for the pool. A class without held-out clips has frequency 0; negative solutions are 0 too.
+    With a handful of held-out clips a class the equations are nearly singular and their solution far off.
 
     Raises InputError for an empty pool, or without held-out clips.
     """

@@ -45,19 +45,23 @@ class Teaching:
 class Round:
     """One round of a cohort; round 0 is that of the labelled clips alone, whose `choice` is None.
 
-    `waf` is the mean, over students and their fellow teachers, of the score on the clips that choose the epoch; `clips`
-    are so many.
+    `wafs` are the scores of the students and their fellow teachers on the clips that choose their epochs.
     """
 
     number: int
     choice: Choice | None
     students: tuple[Trained, ...]
-    waf: float
-    clips: int
+    wafs: tuple[float, ...]
+
+    @property
+    def waf(self) -> float:
+        """The mean of the scores."""
+        return float(np.mean(self.wafs))
 
     def is_worse_than(self, before: Round) -> bool:
-        """Whether the score fell further than by the standard error of a share of so many clips: not by chance."""
-        return self.waf < before.waf - sqrt(before.waf * (1 - before.waf) / self.clips)
+        """Whether the networks' scores fell, in the mean by more than the standard error of this mean."""
+        change = np.subtract(self.wafs, before.wafs)
+        return change.mean() < -change.std(ddof=1) / sqrt(len(change))
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,8 @@ def self_train(
         tell(number, TEACHERS * sum(map(len, taught.values())))
         teachers = _train_teachers(material, training, taught)
         for place, of_students in teachers.items():
-            waf = float(np.mean([one.waf for own in of_students for one in own]))
-            clips = sum(len(one.choose) for one in cohorts[place].members)
-            rounds[place].append(Round(number, choices[place], tuple(own[0] for own in of_students), waf, clips))
+            wafs = tuple(one.waf for own in of_students for one in own)
+            rounds[place].append(Round(number, choices[place], tuple(own[0] for own in of_students), wafs))
         going = [place for place in going if rounds[place][-1] is Course(tuple(rounds[place])).kept]
         if number == teaching.rounds:
             break

@@ -40,7 +40,8 @@ def accuracy(problem: Problem, course: Course, number: int) -> float:
 
 def test_students_are_better_than_the_labelled_clips_alone_make_them() -> None:
     problem = problem_of(epochs=30)
-    (course,) = courses(problem, Teaching(selection=Selection(quantile=0.8)))
+    cohort = Cohort(tuple(problem.fold_members(CONFIGURATION)[:1]), np.empty(0, dtype=np.int64))
+    (course,) = courses(problem, Teaching(selection=Selection(quantile=0.8)), [cohort])
     assert [one.number for one in course.rounds] == [0, 1] and course.rounds[0].choice is None
     assert accuracy(problem, course, 1) > accuracy(problem, course, 0) + 0.03
     together = course.rounds[1].choice.together
@@ -80,9 +81,10 @@ def test_a_worse_round_ends_a_course_and_does_not_count() -> None:
 
 
 def test_a_round_counts_unless_it_is_worse_than_chance_has_it() -> None:
-    rounds = [Round(number, None, (), waf, clips=100) for number, waf in enumerate((0.5, 0.6, 0.56, 0.4))]
+    wafs = [(0.5, 0.6, 0.5), (0.6, 0.7, 0.6), (0.7, 0.5, 0.6), (0.5, 0.3, 0.5)]
+    rounds = [Round(number, None, (), own) for number, own in enumerate(wafs)]
     kept = [Course(tuple(rounds[:count])).kept.number for count in (1, 2, 3, 4)]
-    assert kept == [0, 1, 2, 2], "a share of 100 clips has a standard error of 0.05"
+    assert kept == [0, 1, 2, 2], "one network was worse, another better; then all were worse"
 
 
 def test_where_nothing_is_accepted_a_course_ends() -> None:

@@ -145,6 +145,7 @@ def test_an_empty_pool_is_refused(tmp_path: Path) -> None:
     [
         (["--pool", "semi"], "--pool is about learning without labels: give --self-train too"),
         (["--self-train", "--table4"], "--self-train teaches one system"),
+        (["--self-train", "--candidates", "list.csv"], "would take all other clips out of the pool"),
         (["--self-train", "--no-nested"], "audited on the outer folds of cv-nested"),
         (["--self-train", "2", "--pseudo-labels", "x.csv"], "in one round"),
         (["--self-train", "0"], "at least 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ def check_options(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         return
     if options.table4 or options.table5:
         parser.error("--self-train teaches one system, --table4 and --table5 make many: give one or the other")
+    if options.candidates:
+        parser.error("--candidates would take all other clips out of the pool: leave it out with --self-train")
     if not options.nested:
         parser.error("--self-train is audited on the outer folds of cv-nested: leave --no-nested and --as-released out")
     if options.pseudo_labels and (options.agree or options.self_train > 1):
@@ -148,7 +150,7 @@ def _votes(files: Sequence[Path], corpus: Corpus, labels: LabelSet) -> np.ndarra
     return votes
 
 
-def _classes_of_words(labels: LabelSet):
+def _classes_of_words(labels: LabelSet) -> Callable[[str], int | None]:
     """Gives the class number that an open-vocabulary label means, by the class' name or a synonym; None for none."""
     from mertools.lexicon import lexicon
 
