@@ -51,6 +51,8 @@ def main() -> int:
     print(f"{options.pool:,} clips without labels: {whole:.0f} s, of which training {training:.0f} s")
     print(f"time: {cost:.3f} of the training it contains (limit {MOST_TIME})")
     print(f"memory: {peak:.0f} MB, without a pool {found['plain'][2]:.0f} MB; {memory:.3f} (limit {MOST_MEMORY})")
+    extra = (peak - found["plain"][2]) / options.pool
+    print(f"that is {1024 * extra:.1f} kB a clip; its features are {12 * options.dim / 1024:.1f} kB")
     return int(cost > MOST_TIME or memory > MOST_MEMORY)
 
 

@@ -135,7 +135,7 @@ def spoiled(features: Path, to: Path, pool: Sequence[str], fault: Callable, seed
         values = found.utterance.copy()
         rows = np.flatnonzero(np.isin(found.names, pool) & found.mask)
         values[rows] = fault(values[rows], generator(seed, "fault", name))
-        with FeatureWriter(to / f"{name}.h5", found.provenance) as writer:
+        with FeatureWriter(to / f"{name}.h5", replace(found.provenance, level="utterance")) as writer:
             writer.append(
                 [
                     Row(clip, status, reason, utterance=vector if status == "ok" else None)

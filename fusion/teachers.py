@@ -127,7 +127,10 @@ def choose(
         "em": em_priors(calibrated(together[: len(pool)]), frequencies),
         "bbse": black_box_priors(calibrated(held_out), truth, calibrated(together[: len(pool)])),
     }
-    found = [chosen(logits, own, priors) for logits, own in zip(said, votes, strict=True)]
+    # One student after the other: answers to a whole pool are the most that is held.
+    of_students = tuple(
+        chosen(logits, own, priors).of(pool, selection) or None for logits, own in zip(said, votes, strict=True)
+    )
     # All teachers agree with all views of all students, or the pool's clip is none that they choose together.
     whole = chosen(together, np.concatenate(votes), priors)
     hidden = slice(len(pool), None)
@@ -140,7 +143,7 @@ def choose(
         whole.probabilities[hidden],
         whole.accepted[hidden],
     )
-    return Choice(tuple(one.of(pool, selection) or None for one in found), of_pool, evidence)
+    return Choice(of_students, of_pool, evidence)
 
 
 @dataclass(frozen=True)
