@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import io
 import shlex
 from collections import defaultdict
@@ -34,10 +33,12 @@ from typing import Any
 
 import numpy as np
 
+from fusion.pseudo_labels import read_pseudo_labels
 from fusion.result import CV_NESTED, TEST
 from mertools.clip import Clip
 from mertools.commands import fuse
 from mertools.corpus import TRAIN, Corpus, read_manifest, write_manifest
+from mertools.emotions import LabelSet
 from mertools.feature_store import FeatureWriter, Row, feature_names, read_features
 from mertools.randomness import generator
 from mertools.run_record import read_result
@@ -187,10 +188,12 @@ def print_audit(label_of: dict[str, str], folder: Path, result: dict[str, Any]) 
     if "accepted" in last:
         print(f"accepted: {last['accepted']} of {found['pool_clips']}, drift {last['drift']:.2f}")
         print(f"calibration error: {last['calibration_error']}")
-        right = defaultdict(list)
-        with (folder / result["files"]["pseudo_labels"]).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                right[row["label"]].append(label_of[row["name"]] == row["label"])
+        names, labels, right = list(label_of), LabelSet(tuple(result["labels"])), defaultdict(list)
+        row_of_name = {name: row for row, name in enumerate(names)}
+        taught = read_pseudo_labels(folder / result["files"]["pseudo_labels"], row_of_name, labels).given
+        for row, shares in zip(taught.rows, taught.probabilities, strict=True):
+            label = labels.names[shares.argmax()]
+            right[label].append(label_of[names[row]] == label)
         for label, own in right.items():
             if len(own) >= MANY:
                 precision = last["classes"][label]["precision"]
