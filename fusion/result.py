@@ -12,6 +12,7 @@ import numpy as np
 from fusion.cross_validation import Problem
 from fusion.inputs import Inputs, Variant
 from fusion.ranking import Ranked
+from fusion.self_training_audit import audit
 from fusion.system import Answers, Run, System
 from mertools.clip import Clip
 from mertools.corpus import TRAIN, Corpus
@@ -150,7 +151,18 @@ def _describe_entry(
         "parameters": one.parameters,
         "repeats": len(one.reruns),
         "trials": [trial.as_json() for trial in one.search.trials],
+        **({"self_training": _describe_self_training(one, corpus, labels)} if one.self_training else {}),
         "scores": scores(one, corpus, labels, variants),
+    }
+
+
+def _describe_self_training(system: System, corpus: Corpus, labels: LabelSet) -> dict[str, Any]:
+    """The audit, and what was seen: the clips of the pool by split, and the splits that hold clips which are scored."""
+    pool = [corpus.clips[row] for row in system.self_training.pool]
+    return {
+        "pool": dict(Counter(clip.split for clip in pool)),
+        "transductive": sorted({clip.split for clip in pool if clip.label}),
+        **audit(system.self_training, labels),
     }
 
 

@@ -56,7 +56,8 @@ def _stacks(members: Sequence[Member], at_most: int) -> list[list[int]]:
     """Places of members that can be stacked, in lists of at most so many; the longest work first."""
     groups = defaultdict(list)
     for place, member in enumerate(members):
-        groups[member.configuration.hidden, member.configuration.learning_rate, member.steps].append(place)
+        key = (member.configuration.hidden, member.configuration.learning_rate, member.steps, member.pseudo is not None)
+        groups[key].append(place)
     ordered = [places for _, places in sorted(groups.items(), key=lambda item: (-item[0][0], -item[0][2], item[0][1]))]
     return [places[begin : begin + at_most] for places in ordered for begin in range(0, len(places), at_most)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,9 +12,13 @@ from optuna.storages import BaseStorage
 
 from fusion.cross_validation import Problem, average, out_of_fold, outer_probabilities
 from fusion.inputs import MODALITIES, Variant
+from fusion.pool_checks import check_pool
 from fusion.ranking import Ranked, rank
 from fusion.scheduling import train_all
 from fusion.search import Plan, Progress, Search, search
+from fusion.self_training import Teaching, self_train
+from fusion.self_training_audit import SelfTraining
+from fusion.teachers import Cohort
 from fusion.training import Configuration, Trained
 from mertools.clip import Clip
 from mertools.metrics import confusion_matrix, waf
@@ -48,7 +52,8 @@ class System:
     """A searched fusion of the features of `problem`.
 
     `run` holds the networks that chose the configuration, `reruns` those of the chosen configuration with other seeds
-    and folds. `nested` (len(train), C) are the probabilities of `cv-nested`, None where it was not asked for.
+    and folds. `nested` (len(train), C) are the probabilities of `cv-nested`, None where it was not asked for. Networks
+    that learnt from clips without labels, too, come with their `self_training`.
     """
 
     problem: Problem
@@ -56,6 +61,7 @@ class System:
     run: Run
     reruns: tuple[Run, ...]
     nested: np.ndarray | None
+    self_training: SelfTraining | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -164,11 +170,61 @@ class Laboratory:
         case.
         """
         names = tuple(names)
-        of_outer = {outer: names if inner is None else tuple(inner(outer)) for outer in self._outers}
+        of_outer = self._of_outer(names, inner)
         key = (names, tuple(of_outer.values()))
         if key not in self._systems:
             self._systems[key] = self._make(names, of_outer)
         return self._systems[key]
+
+    def self_trained(
+        self,
+        names: Sequence[str],
+        inner: Callable[[int], Sequence[str]] | None,
+        pool: np.ndarray,
+        teaching: Teaching,
+    ) -> System:
+        """The system of the features `names`, whose networks learn from the clips `pool`, rows without labels, too.
+
+        Configurations are those of the plain system: of the folds, and inside each outer fold. Re-runs are taught anew.
+        """
+        plain, of_outer = self.system(names, inner), self._of_outer(tuple(names), inner)
+        problem = self._problem.only(plain.features)
+        runs = [problem.of_draw(plain.search.best.number)]
+        runs += [problem.again("repeat", number) for number in range(self._repeats)]
+        nothing = np.empty(0, dtype=np.int64)
+        cohorts = [Cohort(tuple(one.fold_members(plain.configuration)), nothing) for one in runs]
+        courses, of_outers = [], {}
+        outers_of = _grouped(of_outer)
+        # The outer folds that read the system's own features are trained beside its folds.
+        for features in dict.fromkeys([plain.features, *outers_of]):
+            outers, own = outers_of.get(features, []), self._problem.only(features)
+            beside = [] if features != plain.features else cohorts
+            chosen = self._serving(features, outers).inner if outers else {}
+            members = [own.outer_member(chosen[outer][0].configuration, outer) for outer in outers]
+            hidden = [own.held_out(outer) for outer in outers]
+            more = [Cohort((member,), clips) for member, clips in zip(members, hidden, strict=True)]
+            found = self_train(own.material, own.training, [*beside, *more], pool, teaching, self._tell)
+            courses += found[: len(beside)]
+            of_outers |= dict(zip(outers, found[len(beside) :], strict=True))
+        again = [self._run(one, course.kept.students) for one, course in zip(runs, courses, strict=True)]
+        audited = tuple((of_outers[outer], problem.material.targets[problem.held_out(outer)]) for outer in self._outers)
+        checks = check_pool(problem.inputs, problem.train, pool, problem.seed)
+        return replace(
+            plain,
+            run=again[0],
+            reruns=tuple(again[1:]),
+            nested=self._nested_of(of_outer, {outer: one.kept.students[0] for outer, one in of_outers.items()}),
+            self_training=SelfTraining(teaching, courses[0], audited, problem.targets, pool, checks),
+        )
+
+    def _tell(self, number: int, networks: int) -> None:
+        self._progress(f"self-training, round {number}: {networks} networks", 0)
+
+    def _of_outer(
+        self, names: tuple[str, ...], inner: Callable[[int], Sequence[str]] | None
+    ) -> dict[int, tuple[str, ...]]:
+        """The features that each outer fold would have chosen."""
+        return {outer: names if inner is None else tuple(inner(outer)) for outer in self._outers}
 
     @property
     def _modality_of(self) -> dict[str, str]:
@@ -213,15 +269,19 @@ class Laboratory:
 
     def _nested(self, of_outer: Mapping[int, tuple[str, ...]]) -> np.ndarray:
         """What the networks of the outer folds say of their folds' clips, (len(train), C)."""
-        outers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for outer, names in of_outer.items():
-            outers_of[names].append(outer)
-        probabilities = np.zeros((len(self._problem.train), self._problem.material.classes))
-        for names, outers in outers_of.items():
-            problem = self._problem.only(names)
+        networks = {}
+        for names, outers in _grouped(of_outer).items():
             found = self._serving(names, outers)
+            networks |= {outer: found.inner[outer][1] for outer in outers}
+        return self._nested_of(of_outer, networks)
+
+    def _nested_of(self, of_outer: Mapping[int, tuple[str, ...]], networks: Mapping[int, Trained]) -> np.ndarray:
+        """What `networks`, one an outer fold, say of their folds' clips, (len(train), C)."""
+        probabilities = np.zeros((len(self._problem.train), self._problem.material.classes))
+        for names, outers in _grouped(of_outer).items():
+            problem = self._problem.only(names)
             for outer in outers:
-                probabilities[problem.folds == outer] = outer_probabilities(problem, found.inner[outer][1], outer)
+                probabilities[problem.folds == outer] = outer_probabilities(problem, networks[outer], outer)
         return probabilities
 
     def _serving(self, names: tuple[str, ...], outers: Sequence[int]) -> Search:
@@ -230,3 +290,11 @@ class Laboratory:
             if known == names and set(outers) <= set(plan.outers):
                 return found
         return self._search(names, Plan(folds=False, outers=tuple(outers)))
+
+
+def _grouped(of_outer: Mapping[int, tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
+    """The outer folds by the features that they read."""
+    outers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for outer, names in of_outer.items():
+        outers_of[names].append(outer)
+    return outers_of

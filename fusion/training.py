@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from fusion.inputs import Data, Scaling
 from fusion.models.model import Fused, FusionModel
+from fusion.pseudo_labels import PseudoLabels
 from mertools.metrics import confusion_matrix, waf
 from mertools.randomness import generator, torch_generator
 
@@ -82,7 +83,8 @@ class Training:
 class Member:
     """One network to be trained on the clips `train`; those of `choose` choose its epoch. Both are rows of the data.
 
-    `names` are what its random draws depend on, beside the seed.
+    `names` are what its random draws depend on, beside the seed. With `pseudo` it learns from clips without labels,
+    too: an epoch shows every clip of `train` and as many of those, drawn anew, or all where they are fewer.
     """
 
     configuration: Configuration
@@ -90,11 +92,24 @@ class Member:
     choose: np.ndarray
     seed: int
     names: tuple[str, ...]
+    pseudo: PseudoLabels | None = None
+
+    @property
+    def shown_pseudo(self) -> int:
+        """How many clips without labels an epoch shows."""
+        return 0 if self.pseudo is None else min(len(self.pseudo), len(self.train))
 
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return ceil(len(self.train) / BATCH_SIZE)
+        return ceil((len(self.train) + self.shown_pseudo) / BATCH_SIZE)
+
+    def class_counts(self, targets: np.ndarray, classes: int) -> np.ndarray:
+        """How many clips of each class an epoch shows, (C,); `targets` (N,) are the classes of all clips."""
+        counts = np.bincount(targets[self.train], minlength=classes)
+        if not self.shown_pseudo:
+            return counts
+        return counts + self.pseudo.weights @ self.pseudo.probabilities * (self.shown_pseudo / len(self.pseudo))
 
 
 @dataclass(frozen=True)
@@ -143,6 +158,8 @@ def train(
     material: Material, training: Training, members: Sequence[Member], tick: Callable[[int], None] = lambda count: None
 ) -> list[Trained]:
     """Train `members`, which share hidden dimension, learning rate and batches an epoch, by Adam on cross-entropy.
+
+    All of them have pseudo-labels, or none.
 
     The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code; where
     clips have copies, with the highest mean of the WAF on the clips and the WAF on each of their copies. `tick` is told
@@ -197,7 +214,7 @@ class _Stack:
         rate = members[0].configuration.learning_rate
         self.optimiser = torch.optim.Adam(self.parameters.values(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
         self.draws = [_Draws(member, training, self.forward.dropped, material) for member in members]
-        counts = [np.bincount(material.targets[member.train], minlength=material.classes) for member in members]
+        counts = [member.class_counts(material.targets, material.classes) for member in members]
         self.weights = torch.tensor(np.array([_class_weights(count, training) for count in counts]), device=device)
         self.offsets = torch.tensor(np.array([_offset(count, training) for count in counts]), device=device)
         self.targets = torch.from_numpy(material.targets).to(device)
@@ -211,8 +228,9 @@ class _Stack:
         orders, counted = map(np.stack, zip(*(draw.order() for draw in self.draws), strict=True))
         shown_as = np.stack([draw.shown_as(order) for draw, order in zip(self.draws, orders, strict=True)], axis=1)
         shuffled, rows = torch.from_numpy(orders).to(device), torch.from_numpy(shown_as).to(device)
+        targets, weights = self._taught(orders, shuffled)
         # A row that fills up the last batch counts for nothing.
-        weights = torch.from_numpy(counted).to(device) * self.weights.gather(1, self.targets[shuffled])
+        weights = torch.from_numpy(counted).to(device) * weights
         for step in range(orders.shape[1] // BATCH_SIZE):
             part = slice(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)
             levels = torch.from_numpy(np.stack([draw.levels() for draw in self.draws])).to(device)
@@ -220,19 +238,31 @@ class _Stack:
             shown = [draw.shown(shown_as[:, place, part]) for place, draw in enumerate(self.draws)]
             shown = None if shown[0] is None else torch.from_numpy(np.stack(shown)).to(device)
             logits = [self.forward(self.parameters, own, keep, shown).logits for own in rows[:, :, part]]
-            losses = self._losses(logits, self.targets[shuffled[:, part]])
+            losses = self._losses(logits, targets[:, part])
             loss = (losses * weights[:, part]).sum(dim=1) / weights[:, part].sum(dim=1)
             self.optimiser.zero_grad()
             loss.sum().backward()
             self.optimiser.step()
 
+    def _taught(self, orders: np.ndarray, shuffled: Tensor) -> tuple[Tensor, Tensor]:
+        """What the clips of an epoch (S, E) are taught as, and what each counts, (S, E).
+
+        Class numbers (S, E); with pseudo-labels how much of each class, (S, E, C).
+        """
+        if self.members[0].pseudo is None:
+            targets = self.targets[shuffled]
+            return targets, self.weights.gather(1, targets)
+        found = [_shares(member.pseudo, self.material, own) for member, own in zip(self.members, orders, strict=True)]
+        shares, trust = (torch.from_numpy(np.stack(part)).to(self.targets.device) for part in zip(*found, strict=True))
+        return shares, trust * (shares * self.weights.unsqueeze(1)).sum(dim=2)
+
     def _losses(self, logits: Sequence[Tensor], targets: Tensor) -> Tensor:
         """The loss of each clip, (S, B), by its `logits`: one tensor (S, B, C), or that of clean clips and of copies.
 
-        Both come of the same dropout, so that they differ by the noise alone.
+        Both come of the same dropout, so that they differ by the noise alone. `targets` are as `_taught` gives them.
         """
         entropies = [
-            functional.cross_entropy(one.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+            functional.cross_entropy(one.flatten(0, 1), targets.flatten(0, 1), reduction="none").view(targets.shape[:2])
             for one in logits
         ]
         if len(logits) == 1:
@@ -323,7 +353,7 @@ class _Draws:
 
     def __init__(self, member: Member, training: Training, dropped: int, material: Material) -> None:
         self._generator = generator(member.seed, "training", *member.names)
-        self._clips = member.train
+        self._member = member
         self._dropped = dropped
         self._training = training
         self._material = material
@@ -333,7 +363,11 @@ class _Draws:
 
     def order(self) -> tuple[np.ndarray, np.ndarray]:
         """The clips of an epoch in whole batches, and for each 1.0 if it counts: the last batch may need filling up."""
-        order = self._generator.permutation(self._clips)
+        clips = self._member.train
+        if self._member.shown_pseudo:
+            drawn = self._generator.choice(self._member.pseudo.rows, self._member.shown_pseudo, replace=False)
+            clips = np.concatenate([clips, drawn])
+        order = self._generator.permutation(clips)
         filling = -len(order) % BATCH_SIZE
         counted = np.ones(len(order) + filling, dtype=np.float32)
         counted[len(order) :] = 0
@@ -405,6 +439,15 @@ def _transposed(value: Tensor) -> Tensor:
 
 def _stacked(members: Sequence[Parameters]) -> Parameters:
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _shares(pseudo: PseudoLabels, material: Material, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each class the labelled and pseudo-labelled `clips` (E,) are, (E, C), and what each counts, (E,)."""
+    place = np.searchsorted(pseudo.rows, clips).clip(max=len(pseudo) - 1)
+    is_pseudo = pseudo.rows[place] == clips
+    labelled = np.eye(material.classes)[np.where(is_pseudo, 0, material.targets[clips])]
+    shares = np.where(is_pseudo[:, None], pseudo.probabilities[place], labelled)
+    return shares.astype(np.float32), np.where(is_pseudo, pseudo.weights[place], 1).astype(np.float32)
 
 
 def _class_weights(counts: np.ndarray, training: Training) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Are probabilities what they say? The expected calibration error, and the table behind a reliability diagram."""
+"""Are probabilities what they say? The expected calibration error, the table behind a reliability diagram, and the
+temperature that mends them."""
 
 from __future__ import annotations
 
@@ -7,6 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mertools.errors import InputError
+
+COLDEST, WARMEST = 0.05, 20.0
+"""Temperatures end here: a classifier that is never wrong on the clips at hand would have 0."""
+HALVINGS = 60
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,41 @@ def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray, bin
         for i in range(bins)
     )
     return Calibration(float((clips * np.abs(accuracy - mean_confidence)).sum() / len(truth)), table)
+
+
+def best_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature under which the labels of clips that were not trained on are likeliest (Guo et al. 2017, §4.2).
+
+    `probabilities` is (N, C), `truth` (N,) class numbers. It lies within COLDEST and WARMEST.
+
+    Raises InputError without clips.
+    """
+    logits, truth = _logits(probabilities), np.asarray(truth)
+    if not len(truth):
+        raise InputError("A temperature needs at least one clip with a label, got none.")
+
+    def slope(inverse: float) -> float:
+        """How the negative log likelihood changes with 1 / T; it grows, since the likelihood is concave in 1 / T."""
+        scaled = _softmax(logits * inverse)
+        return float(((scaled * logits).sum(axis=1) - logits[np.arange(len(truth)), truth]).sum())
+
+    low, high = 1 / WARMEST, 1 / COLDEST
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return 2 / (low + high)
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """The probabilities (N, C) whose logits are divided by `temperature`: above 1 they are less sure."""
+    return _softmax(_logits(probabilities) / temperature)
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    # A float64 that is exactly 0 has no logarithm.
+    return np.log(np.maximum(np.asarray(probabilities, dtype=float), np.finfo(float).tiny))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

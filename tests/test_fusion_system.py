@@ -17,6 +17,7 @@ from fusion.cross_validation import Problem, outer_probabilities
 from fusion.inputs import Inputs, Variant
 from fusion.ranking import top
 from fusion.search import draw, search
+from fusion.self_training import Teaching
 from fusion.system import Laboratory, System
 from mertools.intervals import estimates
 from mertools.metrics import confusion_matrix, waf
@@ -214,3 +215,23 @@ def test_labels_of_chance_are_not_taken_for_skill() -> None:
         papers.append(system.search.best.value)
         nesteds.append(nested["waf"].value)
     assert np.mean(papers) > np.mean(nesteds) + 0.02
+
+
+def test_outer_folds_teach_with_the_features_they_chose() -> None:
+    problem, _ = misleading()
+    lab = laboratory(problem, repeats=1)
+
+    def inner(outer: int) -> list[str]:
+        return ["a2"] if outer == 0 else ["a1"]
+
+    pool = np.setdiff1d(np.arange(len(problem.material.targets)), problem.train)
+    plain, taught = lab.system(["a1"], inner), lab.self_trained(["a1"], inner, pool, Teaching())
+    assert plain.self_training is None and len(taught.reruns) == 1
+    assert taught.nested.sum(axis=1) == pytest.approx(1)
+    for outer, (course, truth) in enumerate(taught.self_training.outer):
+        assert truth.tolist() == problem.targets[problem.folds == outer].tolist()
+        own = problem.only(inner(outer))
+        said = outer_probabilities(own, course.kept.students[0], outer)
+        assert np.array_equal(taught.nested[problem.folds == outer], said)
+    first = taught.self_training.course.rounds[0].students
+    assert [one.waf for one in first] == [one.waf for one in plain.run.networks], "round 0 is the plain system"

@@ -15,6 +15,7 @@ from fusion.cross_validation import Problem
 from fusion.inputs import Data, Inputs, Scaling
 from fusion.models import MODELS
 from fusion.models.model import FusionModel
+from fusion.pseudo_labels import PseudoLabels
 from fusion.training import (
     BATCH_SIZE,
     LEVELS,
@@ -502,3 +503,56 @@ def test_scaling_is_fitted_on_the_training_clips() -> None:
     (trained,) = train(problem.material, problem.training, [member])
     fitted = Scaling.fit(Data.of(problem.inputs, "cpu"), member.train)
     assert torch.equal(trained.network.scaling.mean, fitted.mean)
+
+
+def pseudo_of(problem: Problem, rows: np.ndarray, weight: float = 1.0) -> PseudoLabels:
+    """The true classes of the clips `rows`, as soft as they are hard."""
+    return PseudoLabels(rows, np.eye(CLASSES)[rows % CLASSES], np.full(len(rows), weight))
+
+
+def test_networks_with_pseudo_labels_come_out_the_same_in_any_stack() -> None:
+    problem = make_problem(train=60, others=60, epochs=4)
+    everyone = [
+        replace(one, pseudo=pseudo_of(problem, np.arange(60, 120 - 5 * place), 0.5))
+        for place, one in enumerate(members(problem, 5))
+    ]
+    stacked = train(problem.material, problem.training, everyone)
+    for member, one in zip(everyone, stacked, strict=True):
+        (alone,) = train(problem.material, problem.training, [member])
+        assert_equal(alone, one)
+
+
+def test_a_class_that_only_pseudo_labels_show_is_learnt() -> None:
+    problem = make_problem(train=60, others=60, epochs=30, inputs=make_inputs(120, skill=3, lacking=0))
+    known = np.flatnonzero(np.arange(60) % CLASSES != 2)
+    member = replace(members(problem, 1)[0], train=known)
+    taught = replace(member, pseudo=pseudo_of(problem, np.arange(60, 120)))
+    plain, student = (train(problem.material, problem.training, [one])[0].network for one in (member, taught))
+    unseen = np.arange(2, 60, CLASSES)
+    said = [predict(problem.material, [one], unseen).logits[0].argmax(dim=1) == 2 for one in (plain, student)]
+    assert not said[0].any() and said[1].double().mean() > 0.8
+
+
+def test_an_epoch_shows_as_many_pseudo_labels_as_labels() -> None:
+    problem = make_problem(train=60, others=600, epochs=1)
+    (member,) = members(problem, 1)
+    many, few = (replace(member, pseudo=pseudo_of(problem, np.arange(60, end))) for end in (660, 70))
+    assert (many.shown_pseudo, few.shown_pseudo) == (len(member.train), 10)
+    draws = _Draws(many, problem.training, 1, problem.material)
+    epochs = [order[counted > 0] for order, counted in (draws.order(), draws.order())]
+    for shown in epochs:
+        assert sorted(shown[shown < 60]) == sorted(member.train) and len(shown) == 2 * len(member.train)
+        assert len(set(shown)) == len(shown)
+    assert set(epochs[0]) != set(epochs[1]), "drawn anew"
+    assert few.class_counts(problem.material.targets, CLASSES).sum() == len(member.train) + 10
+
+
+def test_pseudo_labels_of_no_weight_move_nothing_but_the_batches() -> None:
+    problem = make_problem(train=60, others=60, epochs=6, inputs=make_inputs(120, skill=3))
+    (member,) = members(problem, 1)
+    wrong = PseudoLabels(np.arange(60, 120), np.eye(CLASSES)[(np.arange(60) + 1) % CLASSES], np.full(60, 1e-6))
+    heard = replace(wrong, weights=np.ones(60))
+    ignored, misled = (
+        train(problem.material, problem.training, [replace(member, pseudo=one)])[0].waf for one in (wrong, heard)
+    )
+    assert ignored > misled + 0.2

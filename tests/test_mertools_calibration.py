@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mertools.calibration import expected_calibration_error
+from mertools.calibration import (
+    COLDEST,
+    WARMEST,
+    at_temperature,
+    best_temperature,
+    expected_calibration_error,
+)
 from mertools.errors import InputError
 
 
@@ -55,3 +61,25 @@ def test_certain_and_right_is_calibrated() -> None:
 def test_what_is_no_probability_is_refused(probabilities: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
         expected_calibration_error(probabilities, np.zeros(len(probabilities), dtype=np.int64))
+
+
+def test_the_temperature_undoes_what_made_probabilities_too_sure() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.ones(4), size=4000)
+    truth = np.array([rng.choice(4, p=row) for row in honest])
+    too_sure = at_temperature(honest, 1 / 3)
+    temperature = best_temperature(too_sure, truth)
+    assert temperature == pytest.approx(3, rel=0.1)
+    before, after = (
+        expected_calibration_error(p, truth).error for p in (too_sure, at_temperature(too_sure, temperature))
+    )
+    assert after < 0.03 < before
+    assert at_temperature(too_sure, 3) == pytest.approx(honest)
+
+
+def test_a_temperature_has_bounds_and_needs_clips() -> None:
+    sure = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert best_temperature(np.array([[0.9, 0.1]]), np.array([0])) == pytest.approx(COLDEST)
+    assert best_temperature(sure, np.array([1, 0])) == pytest.approx(WARMEST)
+    with pytest.raises(InputError, match="at least one clip with a label"):
+        best_temperature(np.empty((0, 2)), np.array([], dtype=int))

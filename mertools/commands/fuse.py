@@ -16,15 +16,25 @@ from feature_extractors.catalog import CATALOG
 from mertools import run_record
 from mertools.commands.fusion_options import AS_RELEASED, make_fusion_parser
 from mertools.commands.fusion_progress import search_progress
+from mertools.commands.self_training import (
+    PSEUDO_LABELS,
+    check_options,
+    pool_of,
+    teaching_of,
+    write_taught,
+)
 from mertools.corpus import TRAIN, Corpus, read_manifest, shuffled_folds, stratified_folds
 from mertools.emotions import LabelSet, label_set
 from mertools.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from fusion.cross_validation import Problem
     from fusion.inputs import Inputs, Variant
     from fusion.ranking import Ranked
     from fusion.result import Entry
+    from fusion.self_training import Teaching
     from fusion.system import Laboratory, ProgressOf, System
 
 TABLE5_COMBINATIONS = ("AV", "AT", "VT", "AVT")
@@ -43,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs = load(options, corpus)
     variants = load_variants(options, corpus, inputs)
     problem = pose(options, corpus, labels, inputs, load_copies(options, corpus, inputs))
+    lesson = prepare_lesson(options, corpus, labels, inputs) if options.self_train else None
 
     ranking = paper_ranking(inputs) if options.rank_by == "paper" else None
 
@@ -54,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Before the work: a place that cannot be written to is better known now than after the search.
         folder = run_record.make_run_folder(options.runs, vars(options))
         try:
-            outcome = work(options, laboratory, ranking)
+            outcome = work(options, laboratory, ranking, lesson)
         except BaseException:
             folder.rmdir()  # nothing is in it yet: what the search has found is in the study
             raise
@@ -69,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         **describe(corpus, labels, outcome.entries, outcome.written, group=options.group, variants=variants),
         "timings": {"search_seconds": round(seconds, 2), "resumed_draws": laboratory.resumed},
     }
-    write(folder, corpus, labels, outcome, result)
+    write(options, folder, corpus, labels, outcome, result)
     show(result, folder)
     return 0
 
@@ -92,6 +103,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"cv-nested needs three folds, got --folds {options.folds}: use more, or --no-nested")
     if options.consistency and not options.train_also:
         parser.error("--consistency compares clean clips with their copies: name those with --train-also")
+    check_options(options, parser)
     variants = dict(options.also)
     if len(variants) < len(options.also):
         parser.error("--also: each NAME stands for one folder, one of them is given twice")
@@ -283,6 +295,22 @@ def paper_ranking(inputs: Mapping[str, Inputs]) -> list[Ranked]:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What the system is taught without labels: the clips `pool`, rows of the corpus, and how."""
+
+    pool: np.ndarray
+    teaching: Teaching
+
+
+def prepare_lesson(
+    options: argparse.Namespace, corpus: Corpus, labels: LabelSet, inputs: Mapping[str, Inputs]
+) -> Lesson:
+    """What `--self-train` and its like ask for."""
+    pool = pool_of(options, corpus, inputs)
+    return Lesson(pool, teaching_of(options, corpus, labels, inputs, pool))
+
+
+@dataclass(frozen=True)
 class Work:
     """The rows of the table, the system whose predictions are written, and the features' ranking where there is one of
     cross-validation."""
@@ -292,22 +320,26 @@ class Work:
     ranking: Sequence[Ranked] = ()
 
 
-def work(options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked] | None) -> Work:
-    """Make the systems asked for; `given` is a ranking from elsewhere, None for that of cross-validation."""
+def work(
+    options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked] | None, lesson: Lesson | None = None
+) -> Work:
+    """Make the systems asked for; `given` is a ranking from elsewhere, None for that of cross-validation.
+
+    With a `lesson` the chosen system stands in the table twice, as it is and taught; the latter is written.
+    """
     from fusion.inputs import MODALITIES
     from fusion.ranking import top
     from fusion.result import Entry
 
     tables = options.table4 or options.table5
     if options.feature and options.top is None and not tables:
-        system = laboratory.system(laboratory.features)
-        return Work([Entry("system", None, system)], system)
+        return _with_taught([Entry("system", None, laboratory.system(laboratory.features))], laboratory, None, lesson)
+
+    def inner(count: int, letters: str) -> Callable[[int], list[str]] | None:
+        return None if given else lambda outer: top(count, laboratory.inner_ranking(outer), letters)
 
     def chosen(count: int, letters: str) -> System:
-        names = top(count, given or laboratory.ranking(), letters)
-        if given:
-            return laboratory.system(names)
-        return laboratory.system(names, lambda outer: top(count, laboratory.inner_ranking(outer), letters))
+        return laboratory.system(top(count, given or laboratory.ranking(), letters), inner(count, letters))
 
     alone = options.table4 or not given
     singles = [Entry("single", None, laboratory.system([name])) for name in laboratory.features] if alone else []
@@ -322,9 +354,25 @@ def work(options: argparse.Namespace, laboratory: Laboratory, given: list[Ranked
             sys.stderr.write(
                 f"note: fewer than --top {count} features of {MODALITIES[letter]} ({available}): all are used\n"
             )
-    system = chosen(count, "".join(laboratory.available))
+    letters = "".join(laboratory.available)
+    system = chosen(count, letters)
     others = [entry for entry in singles if entry.system.features != system.features]
-    return Work([*others, Entry("system", count, system)], system, ranking)
+    entries = [*others, Entry("system", count, system)]
+    return replace(_with_taught(entries, laboratory, inner(count, letters), lesson), ranking=ranking)
+
+
+def _with_taught(
+    entries: Sequence[Entry],
+    laboratory: Laboratory,
+    inner: Callable[[int], Sequence[str]] | None,
+    lesson: Lesson | None,
+) -> Work:
+    """The last of the systems is written, or with a `lesson` the same taught."""
+    last = entries[-1]
+    if lesson is None:
+        return Work(entries, last.system)
+    taught = laboratory.self_trained(last.system.features, inner, lesson.pool, lesson.teaching)
+    return Work([*entries, replace(last, system=taught)], taught)
 
 
 def table5(available: Mapping[str, int], chosen: Callable[[int, str], System]) -> list[Entry]:
@@ -342,7 +390,9 @@ def table5(available: Mapping[str, int], chosen: Callable[[int, str], System]) -
     ]
 
 
-def write(folder: Path, corpus: Corpus, labels: LabelSet, outcome: Work, result: dict[str, Any]) -> None:
+def write(
+    options: argparse.Namespace, folder: Path, corpus: Corpus, labels: LabelSet, outcome: Work, result: dict[str, Any]
+) -> None:
     """Write the run's files into `folder`, result.json last: its presence says that the run is whole."""
     from fusion.networks import save_networks
     from fusion.result import ranking_rows
@@ -360,6 +410,9 @@ def write(folder: Path, corpus: Corpus, labels: LabelSet, outcome: Work, result:
     if outcome.ranking:
         names["ranking"] = "ranking.csv"
         write_ranking(folder / "ranking.csv", ranking_rows(outcome.ranking, outcome.entries, labels))
+    if system.self_training and system.self_training.taught and not options.pseudo_labels:
+        names["pseudo_labels"] = PSEUDO_LABELS
+        write_taught(folder, corpus, labels, options, system)
     names["submissions"] = write_submissions(folder, corpus.others, answers.others.classes, labels)
     (folder / "table.md").write_text(to_markdown(results_table(result, paper_names())), encoding="utf-8")
     result["files"] = {

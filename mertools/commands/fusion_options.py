@@ -20,7 +20,8 @@ EXAMPLES = """\
   python run_fusion.py --feature egemaps --group speaker  speakers kept apart between folds
   python run_fusion.py --table4 --table5                  both tables of the paper
   python run_fusion.py --top 3 --also noise=noisy-features  the same networks on noisy features too
-  python run_fusion.py --top 3 --train-also noisy-train     networks that have seen noise"""
+  python run_fusion.py --top 3 --train-also noisy-train     networks that have seen noise
+  python run_fusion.py --top 3 --self-train                 networks that learn from the other splits, without labels"""
 
 
 def make_fusion_parser() -> argparse.ArgumentParser:
@@ -39,6 +40,7 @@ def make_fusion_parser() -> argparse.ArgumentParser:
     )
     _add_systems(parser.add_argument_group("which systems"))
     _add_training(parser.add_argument_group("how they are trained"))
+    _add_self_training(parser.add_argument_group("learning from clips without labels"))
     _add_estimates(parser.add_argument_group("how they are chosen and scored"))
     parser.add_argument("--seed", type=int, default=0, help="seed of folds, draws, weights and batches")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -116,6 +118,59 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_self_training(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--self-train",
+        type=positive,
+        nargs="?",
+        const=1,
+        metavar="ROUNDS",
+        help="teach the chosen system from clips without labels, in so many rounds (default: 1), as another row of the "
+        "table, whose predictions are written. A round that is worse on the training folds ends it",
+    )
+    group.add_argument(
+        "--pool", action=Several, metavar="SPLIT", help="splits to learn from without labels (default: all but train)"
+    )
+    group.add_argument(
+        "--pseudo-labels",
+        type=Path,
+        metavar="CSV",
+        help="learn from these pseudo-labels (name, label or p_<label>…, weight), such as those of a run, edited",
+    )
+    group.add_argument(
+        "--accept",
+        type=_share_or_all,
+        default=0.5,
+        metavar="SHARE",
+        help="accept this share of the pool's clips of each predicted class, the most confident ones",
+    )
+    group.add_argument(
+        "--threshold",
+        action=Several,
+        metavar="[LABEL=]P",
+        help="accept clips from this confidence on instead, for all classes or for the one named",
+    )
+    group.add_argument(
+        "--class-cap", type=_weight, metavar="RATIO", help="accept at most so many times the mean over classes of one"
+    )
+    group.add_argument(
+        "--agree",
+        action=Several,
+        default=[],
+        metavar="VIEW",
+        help="accept only what these say too: 'modality' (a network for each modality alone), 'encoder' (one for the "
+        "features of each family of encoders), or a file of labels such as a language model's labels.csv",
+    )
+    group.add_argument(
+        "--soft-labels", action="store_true", help="teach the probabilities of all classes, not the likeliest class"
+    )
+    group.add_argument(
+        "--pool-prior",
+        choices=("em", "bbse"),
+        help="move the teachers' probabilities to the class frequencies that this estimate finds in the pool",
+    )
+
+
 def _add_estimates(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--sampler",
@@ -161,6 +216,10 @@ def _add_estimates(group: argparse._ArgumentGroup) -> None:
 
 def _share(text: str) -> float:
     return _number(text, 1, "from 0 to below 1")
+
+
+def _share_or_all(text: str) -> float:
+    return _number(text, math.nextafter(1, 2), "from 0 to 1")
 
 
 def _weight(text: str) -> float:

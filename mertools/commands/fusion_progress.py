@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def search_progress() -> Iterator[ProgressOf]:
-    """A bar for each search; one line a search without a terminal."""
+    """A bar for each search; one line a search without a terminal. What has no draws is only named."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -37,7 +37,9 @@ def search_progress() -> Iterator[ProgressOf]:
     )
 
     def begin(title: str, draws: int) -> Progress:
-        task = bars.add_task(title, total=draws, best="-")
+        if not draws:
+            console.print(title, highlight=False)
+        task = bars.add_task(title, total=draws, best="-", visible=draws > 0)
 
         def advance(known: int, total: int, best: float | None) -> None:
             shown = "-" if best is None else f"{100 * best:.2f}"

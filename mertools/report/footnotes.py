@@ -48,8 +48,31 @@ def footnotes(
             "†: features ranked by the average of the paper's Table 4, which holds both test sets: these systems have "
             "seen test labels in every column."
         )
+    for row in rows:
+        if row.get("self_training"):
+            yield from _on_self_training(row["self_training"])
     if any(line.in_paper for line in lines):
         yield from _on_paper(result, parts, lines, paper, names)
+
+
+def _on_self_training(found: Mapping[str, Any]) -> Iterator[str]:
+    """What a self-trained system has seen, and what its audit warns of."""
+    pool = ", ".join(f"{split} ({clips:,})" for split, clips in found["pool"].items())
+    rounds = "no round" if not found["kept"] else f"round {found['kept']}"
+    yield f"Self-trained: also on clips without labels of {pool}; {rounds} of {len(found['rounds']) - 1} counts."
+    if found["transductive"]:
+        yield (
+            f"Self-trained, on {', '.join(found['transductive'])}: transductive, the networks have seen these clips, "
+            "without their labels."
+        )
+    if found["held_out"] is not True:
+        whom = ", ".join(filter(None, found["given_by"])) or "an unnamed teacher"
+        knows = "has seen" if found["held_out"] is False else "may have seen"
+        yield (
+            f"Self-trained, on train: pseudo-labels were given by {whom}, who {knows} the labels of the held-out "
+            "clips; then these scores are optimistic."
+        )
+    yield from (f"Self-trained: warning: {text}" for text in found["warnings"])
 
 
 def _of_part(part: Part, parts: Sequence[Part]) -> str:

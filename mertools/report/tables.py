@@ -340,6 +340,10 @@ def _group(row: Mapping[str, Any]) -> str:
 
 
 def _system(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    return _fused(row, labels) + (", self-trained" if row.get("self_training") else "")
+
+
+def _fused(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     features = row["features"]
     if "name" in row:  # an ensemble and its members, whose features alone do not tell them apart
         return _plain(row["name"])
