@@ -745,16 +745,17 @@ def write_clip(
 def cut_clip(film: Path, begin_seconds: float, end_seconds: float, path: Path) -> None:
     """Write the part of a film between two moments as an mp4 of its own, encoded once, at the film's own frame rate.
 
-    Sound and picture are of the same moments; the clip is as long as a whole number of pictures. A film of variable
-    frame rate becomes one of its average rate. The sound is mixed to mono. The file appears when it is complete.
+    Sound and picture are of the same moments and end within half a picture, or a frame of AAC (21 ms), of the asked
+    one. A film of variable frame rate becomes one of its average rate. The sound is mixed to mono. The file appears
+    when it is complete.
 
     Raises MissingMedium for a film without picture or sound, and UnreadableMedia where the part lacks a piece of either
     or is damaged.
     """
     rate = _frame_rate(film)
     count = max(1, round((end_seconds - begin_seconds) * rate))
-    sound = read_audio_part(film, begin_seconds, float(count / rate), CLIP_SOUND_RATE)
-    lacking = float(count / rate) - sound.duration_seconds
+    sound = read_audio_part(film, begin_seconds, end_seconds - begin_seconds, CLIP_SOUND_RATE)
+    lacking = max(end_seconds - begin_seconds - sound.duration_seconds, 0.0)
     if sound.problem or lacking > PICTURE_GAP_SECONDS:
         raise UnreadableMedia(sound.problem or f"the sound ends {lacking:.2f} s before the part")
     samples = np.pad(sound.samples, (0, round(lacking * CLIP_SOUND_RATE)))

@@ -9,7 +9,7 @@ from mertools.prepare.pieces import Stretch
 SHORTEST_PAUSE_SECONDS = 0.2
 """Speakers take turns after about this (Stivers et al. 2009); pauses of one voice are closed again by merging."""
 
-PAD_SECONDS = 0.1
+PAD_SECONDS = 0.05
 """What a stretch has before and after its speech: consonants at its edges are quiet. In shorter pauses half each."""
 
 LONGEST_SPEECH_SECONDS = 15.0
