@@ -57,7 +57,7 @@ def _models(monkeypatch: pytest.MonkeyPatch, made: tuple[Path, list[Turn]]) -> N
             turns = np.array([turn.begin for turn in made[1]])
             return {place: np.eye(len(turns))[np.searchsorted(turns, one.end) - 1] for place, one in stretches.items()}
 
-    monkeypatch.setattr(face_identity, "dlib_identity", OnePerson)
+    monkeypatch.setattr(face_identity, "face_identity", lambda model: OnePerson())
     monkeypatch.setattr(voices, "GE2E", Known)
 
 

@@ -67,13 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from mertools.faces import face_detector
     from mertools.machine import cores
-    from mertools.prepare.face_identity import dlib_identity
+    from mertools.prepare.face_identity import face_identity
     from mertools.prepare.film_cutting import Manner, find_pieces, open_films, subtitle_file, write_clips
     from mertools.prepare.film_measuring import Journal
     from mertools.prepare.voices import GE2E
 
     detector = face_detector(options.face_detector, options.face_model)
-    manner = Manner(detector, dlib_identity(), GE2E(), options.by, options.language, options.looks)
+    manner = Manner(detector, face_identity(options.person_model), GE2E(), options.by, options.language, options.looks)
     limits = _limits(options, manner)
     journal = Journal(options.out / "measured.jsonl")
     films = open_films(options.films, options.subtitles or [], manner, journal)
@@ -138,6 +138,9 @@ def make_cut_parser() -> argparse.ArgumentParser:
     )
     limits.add_argument(
         "--voice", type=float, default=default.voice_similarity, metavar="COSINE", help="from which on voices are one"
+    )
+    parser.add_argument(
+        "--person-model", type=Path, metavar="ONNX", help="SFace's file, for cv2.FaceRecognizerSF (default: dlib's)"
     )
     parser.add_argument("--judge-only", action="store_true", help="cut nothing: say what would be kept, and why not")
     add_face_options(parser)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mertools.errors import InputError
 from mertools.faces import Box
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class FaceIdentity(Protocol):
 
 @dataclass(frozen=True)
 class DlibIdentity:
-    """dlib's ResNet of 128 dimensions (King 2017), aligned by 68 landmarks; both from a wheel, by `dlib_identity`."""
+    """dlib's ResNet of 128 dimensions (King 2017), aligned by 68 landmarks; both from a wheel, by `face_identity`."""
 
     network: Path
     landmarks: Path
@@ -52,22 +54,86 @@ class DlibIdentity:
     def embed(self, image: np.ndarray, box: Box) -> np.ndarray:
         import dlib
 
-        predictor, network = _dlib_models(self.network, self.landmarks)
         image = np.ascontiguousarray(image)
-        shape = predictor(image, dlib.rectangle(*(round(side) for side in box)))
-        return np.array(network.compute_face_descriptor(image, shape))
+        shape = _dlib_landmarks(self.landmarks)(image, dlib.rectangle(*(round(side) for side in box)))
+        return np.array(_dlib_network(self.network).compute_face_descriptor(image, shape))
 
 
-def dlib_identity() -> DlibIdentity:
-    """dlib's network, downloaded unless it is here; raises InputError where it cannot be had."""
+@dataclass(frozen=True)
+class SFaceIdentity:
+    """SFace (Zhong et al. 2021), or a network of its form, by OpenCV's FaceRecognizerSF from the user's .onnx file.
+
+    Aligned by five of dlib's landmarks. Raises InputError, when it first embeds, for a file that OpenCV cannot load.
+    """
+
+    model: Path
+    landmarks: Path
+
+    distance = 1.128
+    """OpenCV's limit for SFace: a cosine of 0.363, as the distance of two vectors of unit length is the same."""
+
+    @cached_property
+    def name(self) -> str:
+        return f"sface:{self.model.stem}:{hashlib.sha256(self.model.read_bytes()).hexdigest()[:8]}"
+
+    def embed(self, image: np.ndarray, box: Box) -> np.ndarray:
+        """See FaceIdentity; of unit length."""
+        network = _sface_model(self.model)
+        left, top, right, bottom = box
+        row = [left, top, right - left, bottom - top, *_five_points(image, box, self.landmarks).ravel(), 1.0]
+        aligned = network.alignCrop(np.ascontiguousarray(image[..., ::-1]), np.array(row, np.float32))
+        vector = network.feature(aligned).ravel().astype(float)
+        return vector / max(np.linalg.norm(vector), 1e-9)
+
+
+def _five_points(image: np.ndarray, box: Box, landmarks: Path) -> np.ndarray:
+    """Eyes, nose and corners of the mouth, each pair from the image's left, as OpenCV wants them: (5, 2) pixels."""
+    import dlib
+
+    rectangle = dlib.rectangle(*(round(side) for side in box))
+    shape = _dlib_landmarks(landmarks)(np.ascontiguousarray(image), rectangle)
+    points = np.array([(point.x, point.y) for point in shape.parts()], float)
+    # By the order of the 68 points of iBUG 300-W.
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def face_identity(model: Path | None = None) -> FaceIdentity:
+    """dlib's network, or SFace where `model`, its .onnx file, is given; downloaded unless it is here.
+
+    Raises InputError where there is no such file, and where dlib's cannot be had.
+    """
     from mertools.model_sources import fetch
 
-    network = fetch(NETWORK, sha256=NETWORK_SHA256).path
-    return DlibIdentity(network, fetch(LANDMARKS, sha256=LANDMARKS_SHA256).path)
+    if model is not None and not model.is_file():
+        raise InputError(f"There is no face recognition model {model}.")
+    landmarks = fetch(LANDMARKS, sha256=LANDMARKS_SHA256).path
+    if model is not None:
+        return SFaceIdentity(model, landmarks)
+    return DlibIdentity(fetch(NETWORK, sha256=NETWORK_SHA256).path, landmarks)
 
 
 @cache
-def _dlib_models(network: Path, landmarks: Path) -> tuple[dlib.shape_predictor, Any]:
+def _dlib_landmarks(path: Path) -> dlib.shape_predictor:
     import dlib
 
-    return dlib.shape_predictor(str(landmarks)), dlib.face_recognition_model_v1(str(network))
+    return dlib.shape_predictor(str(path))
+
+
+@cache
+def _dlib_network(path: Path) -> Any:
+    import dlib
+
+    return dlib.face_recognition_model_v1(str(path))
+
+
+@cache
+def _sface_model(path: Path) -> Any:
+    import cv2
+
+    try:
+        return cv2.FaceRecognizerSF.create(str(path), "")
+    except cv2.error as error:
+        raise InputError(
+            f"{path} cannot be loaded as a face recognition model ({error.err}). Wanted an .onnx file such as "
+            "face_recognition_sface_2021dec.onnx."
+        ) from error
