@@ -58,7 +58,7 @@ def _models(monkeypatch: pytest.MonkeyPatch, made: tuple[Path, list[Turn]]) -> N
             return {place: np.eye(len(turns))[np.searchsorted(turns, one.end) - 1] for place, one in stretches.items()}
 
     monkeypatch.setattr(face_identity, "face_identity", lambda model: OnePerson())
-    monkeypatch.setattr(voices, "GE2E", Known)
+    monkeypatch.setattr(voices, "voices", lambda source: Known())
 
 
 def cut(out: Path, *arguments: str | Path) -> list[dict[str, str]]:

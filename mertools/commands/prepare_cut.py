@@ -70,10 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mertools.prepare.face_identity import face_identity
     from mertools.prepare.film_cutting import Manner, find_pieces, open_films, subtitle_file, write_clips
     from mertools.prepare.film_measuring import Journal
-    from mertools.prepare.voices import GE2E
+    from mertools.prepare.voices import voices
 
     detector = face_detector(options.face_detector, options.face_model)
-    manner = Manner(detector, face_identity(options.person_model), GE2E(), options.by, options.language, options.looks)
+    manner = Manner(
+        detector,
+        face_identity(options.person_model),
+        voices(options.voice_model),
+        options.by,
+        options.language,
+        options.looks,
+    )
     limits = _limits(options, manner)
     journal = Journal(options.out / "measured.jsonl")
     films = open_films(options.films, options.subtitles or [], manner, journal)
@@ -141,6 +148,12 @@ def make_cut_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--person-model", type=Path, metavar="ONNX", help="SFace's file, for cv2.FaceRecognizerSF (default: dlib's)"
+    )
+    parser.add_argument(
+        "--voice-model",
+        metavar="SOURCE",
+        help="a speaker model of transformers, such as hf:microsoft/wavlm-base-plus-sv; set --voice for it "
+        "(default: Resemblyzer's GE2E)",
     )
     parser.add_argument("--judge-only", action="store_true", help="cut nothing: say what would be kept, and why not")
     add_face_options(parser)

@@ -1,18 +1,22 @@
-"""Whose voice it is: the GE2E speaker encoder (Wan et al. 2018, arXiv:1710.10467) that the wheel of Resemblyzer ships.
+"""Whose voice it is: embeddings that lie close together for one speaker.
 
-Only its weights are taken; the network and the front end are ported from its parameters: mel spectrograms (power, not
+By default the GE2E speaker encoder (Wan et al. 2018, arXiv:1710.10467) that the wheel of Resemblyzer ships. Only its
+weights are taken; the network and the front end are ported from its parameters: mel spectrograms (power, not
 its logarithm) of 40 bands in windows of 25 ms every 10 ms, raised to -30 dBFS, partial utterances of 1.6 s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mertools.errors import InputError
+from mertools.libraries import transformers
 from mertools.media import SAMPLE_RATE, Sound
+from mertools.model_sources import Fetched, fetch, load_weights
 from mertools.prepare.pieces import Stretch
 
 if TYPE_CHECKING:
@@ -47,8 +51,67 @@ class GE2E:
 
     def embed(self, sound: Sound, stretches: Mapping[int, Stretch]) -> dict[int, np.ndarray]:
         """See Voices; raises InputError where the weights cannot be had."""
-        long_enough = {place: one for place, one in stretches.items() if one.seconds >= SHORTEST_SECONDS}
-        return {place: embedding(_samples(sound, one)) for place, one in long_enough.items()}
+        return {place: embedding(_samples(sound, one)) for place, one in _long_enough(stretches).items()}
+
+
+class XVectors:
+    """A speaker model of transformers (WavLM, wav2vec2, … with an x-vector head) from a model source (`hf:org/name`).
+
+    Its cosines have a scale of their own: the limit that merges voices is to be set for it.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        return f"{self._source} {self._fetched.revision}"
+
+    @cached_property
+    def _fetched(self) -> Fetched:
+        return fetch(self._source)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        library, folder = transformers(), self._fetched.path
+        try:
+            features = library.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+            model, report = library.AutoModelForAudioXVector.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self._source} is no speaker model: {str(error).strip().splitlines()[0]} Wanted the files that "
+                "transformers saves of a model with an x-vector head, such as hf:microsoft/wavlm-base-plus-sv."
+            ) from error
+        if report["missing_keys"]:
+            raise InputError(
+                f"{self._source} lacks weights that a speaker model needs (first: {min(report['missing_keys'])}). "
+                "Name one that was trained for speaker verification, such as hf:microsoft/wavlm-base-plus-sv."
+            )
+        return features, model.eval()
+
+    def embed(self, sound: Sound, stretches: Mapping[int, Stretch]) -> dict[int, np.ndarray]:
+        """See Voices; raises InputError where the model cannot be had."""
+        import torch
+
+        features, model = self._loaded
+        voices = {}
+        for place, one in _long_enough(stretches).items():
+            inputs = features(_samples(sound, one), sampling_rate=SAMPLE_RATE, return_tensors="pt")
+            with torch.inference_mode():
+                vector = model(**inputs).embeddings[0].numpy().astype(float)
+            voices[place] = vector / np.linalg.norm(vector)
+        return voices
+
+
+def voices(source: str | None = None) -> Voices:
+    """The GE2E encoder, or the speaker model of transformers that `source` names; loaded when it embeds first."""
+    return GE2E() if source is None else XVectors(source)
+
+
+def _long_enough(stretches: Mapping[int, Stretch]) -> dict[int, Stretch]:
+    return {place: one for place, one in stretches.items() if one.seconds >= SHORTEST_SECONDS}
 
 
 def _samples(sound: Sound, stretch: Stretch) -> np.ndarray:
@@ -103,8 +166,6 @@ def _raised(samples: np.ndarray) -> np.ndarray:
 
 @cache
 def _network() -> torch.nn.Module:
-    from mertools.model_sources import fetch, load_weights
-
     return _built(load_weights(fetch(WEIGHTS, sha256=WEIGHTS_SHA256).path)["model_state"])
 
 
