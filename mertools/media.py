@@ -443,23 +443,24 @@ def _shown_from(
         if jump:
             with suppress(av.FFmpegError):
                 container.seek(int((origin + begin_seconds) / stream.time_base), stream=stream)
-        time, before = 0.0, None
-        for number, frame in enumerate(_decoded(container, stream, damage)):
+        before = last = None
+        # What is damaged before the part is no fault of the part.
+        for number, frame in enumerate(_decoded(container, stream, damage, origin + begin_seconds)):
             time = number / rate if frame.time is None else frame.time - origin
-            if time <= begin_seconds:
+            if last is None and time <= begin_seconds:
                 before = time, frame
-                # What is damaged before the part is no fault of the part.
-                damage.failed = damage.spoilt = 0
                 continue
-            if before is not None:
+            if last is None and before is not None:
                 yield before
-            elif jump and number == 0:
+            elif last is None and jump:
                 # The index led too far, or there is no earlier picture: only reading all tells.
                 yield from _shown_from(path, begin_seconds, damage, jump=False)
                 return
-            before = None
-            yield time, frame
-        if before is not None:
+            if last is None or time > last:
+                # After damage decoders may give pictures out of order.
+                last = time
+                yield time, frame
+        if last is None and before is not None:
             yield before
 
 
@@ -632,8 +633,13 @@ def _packets(container: InputContainer, stream: av.VideoStream | av.AudioStream,
         yield None
 
 
-def _decoded(container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage) -> Iterator:
-    """The stream's frames as far as they can be decoded; what goes wrong is noted in `damage`."""
+def _decoded(
+    container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage, since: float | None = None
+) -> Iterator:
+    """The stream's frames as far as they can be decoded; what goes wrong is noted in `damage`.
+
+    With `since`, in seconds by the file's clock, only what goes wrong from then on.
+    """
     import av
 
     for packet in _packets(container, stream, damage):
@@ -643,11 +649,19 @@ def _decoded(container: InputContainer, stream: av.VideoStream | av.AudioStream,
             # Flushed already.
             continue
         except av.FFmpegError as error:
-            damage.add(error.strerror)
+            if not _is_before(packet, since):
+                damage.add(error.strerror)
             continue
         for frame in frames:
-            damage.spoilt += frame.is_corrupt
+            damage.spoilt += frame.is_corrupt and not _is_before(frame, since)
             yield frame
+
+
+def _is_before(shown: av.Packet | av.VideoFrame | av.AudioFrame | None, since: float | None) -> bool:
+    """Whether a packet or frame is shown before `since` for certain."""
+    if shown is None or None in (since, shown.pts, shown.time_base):
+        return False
+    return float(shown.pts * shown.time_base) < since
 
 
 def _frame_stamps(container: InputContainer, stream: av.VideoStream, damage: _Damage) -> list[int | None]:

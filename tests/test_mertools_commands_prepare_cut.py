@@ -166,6 +166,26 @@ def test_what_was_killed_goes_on_and_nothing_is_lost_doubled_or_cut_twice(
     assert sorted(names) == sorted(path.stem for path in (out / "video").iterdir())
 
 
+def test_a_corrupt_stretch_costs_its_pieces_alone(made: tuple[Path, list[Turn]], film: Path, tmp_path: Path) -> None:
+    folder, turns = made
+    begin, end, _ = turns[1].lines[0]
+    with av.open(str(film)) as container:
+        packets = [p for p in container.demux(video=0) if p.pts is not None]
+        hurt = [(p.pos, p.size) for p in packets if begin - 0.5 < p.pts * p.time_base < end]
+    content = bytearray(film.read_bytes())
+    for position, size in hurt:
+        content[position + 5 : position + size] = bytes(size - 5)
+    film.write_bytes(content)
+    whole = cut(tmp_path / "whole", folder / "film.mp4", "--shortest", "1", "--subtitles", folder / "film.srt")
+    rows = cut(tmp_path / "corpus", film, "--shortest", "1", "--subtitles", folder / "film.srt")
+    reasons = {row["name"]: row["reason"] for row in rows}
+    lost = [row["name"] for row in whole if not row["reason"] and reasons[row["name"]] == "damaged"]
+    kept = [row["name"] for row in whole if not row["reason"] and not reasons[row["name"]]]
+    assert lost
+    assert kept
+    assert set(reasons) == {row["name"] for row in whole}
+
+
 def silent_film(folder: Path) -> Path:
     write_clip(folder / "silent.mp4", (np.full((48, 64, 3), 90, np.uint8) for _ in range(50)), 25)
     return folder / "silent.mp4"

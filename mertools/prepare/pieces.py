@@ -99,7 +99,7 @@ class Limits:
     one_person_share: float = 0.8
     face_distance: float = 0.6
     longest_gap: float = 1.0
-    voice_similarity: float = 0.75
+    voice_similarity: float = 0.7
 
 
 @dataclass(frozen=True)
