@@ -166,6 +166,19 @@ def test_what_was_killed_goes_on_and_nothing_is_lost_doubled_or_cut_twice(
     assert sorted(names) == sorted(path.stem for path in (out / "video").iterdir())
 
 
+def test_broken_subtitles_cost_their_film_alone(
+    made: tuple[Path, list[Turn]], film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copy(film, tmp_path / "other.mp4"))
+    other.with_suffix(".srt").write_text("no subtitles at all", encoding="utf-8")
+    shutil.copy(made[0] / "film.srt", film.with_suffix(".srt"))
+    rows = cut(tmp_path / "corpus", film, other)
+    assert {row["film"] for row in rows} == {"film"}
+    assert "holds no subtitles" in capsys.readouterr().out
+    with pytest.raises(InputError, match="There are no subtitles"):
+        cut(tmp_path / "corpus", film, other, "--subtitles", film.with_suffix(".srt"), tmp_path / "absent.srt")
+
+
 def test_a_corrupt_stretch_costs_its_pieces_alone(made: tuple[Path, list[Turn]], film: Path, tmp_path: Path) -> None:
     folder, turns = made
     begin, end, _ = turns[1].lines[0]

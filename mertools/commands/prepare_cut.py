@@ -249,6 +249,6 @@ def _finish(out: Path, cuttings: Sequence[Cutting], language: str) -> int:
     write_manifest(manifest, clips)
     sys.stdout.write(f"{manifest}: {len(clips)} clips\n")
     verb = ["card"] if all(clip.text for clip in clips) else ["transcribe"]
-    further = [] if verb == ["card"] else ["--out", str(out / "transcribed.csv")]
+    further = [] if verb == ["card"] else ["--out", str(out / "transcribed.csv"), "--language", language]
     sys.stdout.write(f"\nNext: {shlex.join(['mertools', 'data', *verb, '--data', str(manifest), *further])}\n")
     return 0

@@ -82,6 +82,8 @@ def open_films(paths: Sequence[Path], subtitles: Sequence[Path], manner: Manner,
         if not path.is_file():
             raise InputError(f"There is no film {path}.")
         file = subtitle_file(path, subtitles[place] if subtitles else None, manner.by)
+        if file is not None and not file.is_file():
+            raise InputError(f"There are no subtitles {file}.")
         key = Clip(path.stem, video=path).media_key("video")
         if journal.films.get(path.stem, key) != key:
             raise InputError(f"The output folder holds pieces of another film {path.stem!r}. Give another --out.")
@@ -133,7 +135,11 @@ def _find_stretches(
     notes = [f"the sound: {sound.problem}"] if sound.problem else []
     read = None
     if subtitles is not None:
-        read = read_subtitles(subtitles, manner.language, sound.duration_seconds)
+        try:
+            read = read_subtitles(subtitles, manner.language, sound.duration_seconds)
+        except InputError as error:
+            # One film's subtitles are no reason not to cut the others.
+            raise UnreadableMedia(str(error)) from error
     elif manner.by != SPEECH:
         read = film_subtitles(film, manner.language, sound.duration_seconds)
     if read is None and manner.by == SUBTITLES:
