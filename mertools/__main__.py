@@ -23,6 +23,7 @@ VERBS = {
     "data validate": ("mertools.commands.data_validate", "what is wrong with the clips of a corpus, clip by clip"),
     "data faces": ("mertools.commands.data_faces", "find and crop faces once, for all visual encoders"),
     "data card": ("mertools.commands.data_card", "what a corpus holds, in the manner of the paper's Table 1"),
+    "prepare cut": ("mertools.commands.prepare_cut", "films -> clips of one person who speaks, with a manifest"),
     "prepare select": ("mertools.commands.prepare_select", "which clips are worth annotating, by systems' votes"),
     "prepare annotate export": ("mertools.commands.prepare_annotate_export", "a page for each rater: label the clips"),
     "prepare annotate import": ("mertools.commands.prepare_annotate_import", "the raters' answers -> labels, splits"),

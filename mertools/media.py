@@ -42,6 +42,15 @@ DEFAULT_FRAME_RATE = Fraction(25)
 LONGEST_GAP_SECONDS = 10.0
 """A pause in the sound's time stamps up to this is silence; a longer one is a broken time stamp."""
 
+PICTURE_GAP_SECONDS = 0.5
+"""A picture that begins this much after a part of a film, or is the last this long before its end, is told of."""
+
+CLIP_SOUND_RATE = 48_000
+"""Of clips that are cut from films."""
+
+SLOWEST_FRAME_RATE, FASTEST_FRAME_RATE = Fraction(15), Fraction(60)
+"""Rates of pictures that clips are written at; a film of another average gets DEFAULT_FRAME_RATE."""
+
 RUN_UP_SECONDS = 0.2
 """What is decoded before and after a part of a sound: more than codecs and resamplers look around."""
 
@@ -234,8 +243,9 @@ def read_audio_part(path: Path, begin_seconds: float, seconds: float, sample_rat
             if time >= begin_seconds + seconds + RUN_UP_SECONDS:
                 break
             mixer.add(frame, time - first)
-        begin = round((begin_seconds - (first or 0.0)) * sample_rate)
-        samples = mixer.finish()[max(begin, 0) : max(begin, 0) + round(seconds * sample_rate)]
+        begin, count = round((begin_seconds - (first or 0.0)) * sample_rate), round(seconds * sample_rate)
+        # Silence stands for sound that begins after the part does.
+        samples = np.pad(mixer.finish(), (max(-begin, 0), 0))[max(begin, 0) :][:count]
         return Sound(samples, sample_rate, _joined(damage.lines))
 
 
@@ -364,7 +374,7 @@ class FrameStream:
 
     def _given(self, frame: av.VideoFrame, index: int) -> tuple[float, np.ndarray]:
         self.index = index
-        return float(self._times[index]), self._image(frame)
+        return float(self._times[index]), _image(frame, self.path)
 
     def _index_of(self, frame: av.VideoFrame, last: int) -> int:
         """Which frame of the file this is; decoders leave out what they cannot decode, so its stamp says it best."""
@@ -373,19 +383,100 @@ class FrameStream:
             index = max(index, bisect_left(self._schedule.stamps, frame.pts))
         return min(index, len(self._times) - 1)
 
-    def _image(self, frame: av.VideoFrame) -> np.ndarray:
-        import av
 
-        try:
-            image = frame.to_ndarray(format="rgb24", threads=1)
-        except av.FFmpegError as error:
-            raise UnreadableMedia(
-                f"frames of {self.path.name} cannot be converted from {frame.format.name} to RGB: {error.strerror}"
-            ) from error
-        turns = round(frame.rotation / 90) % 4
-        image = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-        alteration = _alteration.get()
-        return image if alteration is None else alteration.picture(image)
+class FramePart:
+    """`count` pictures of a part of a film at a constant rate, from `begin_seconds` on, decoded as they are iterated.
+
+    Picture k is the one that the film shows at begin + k / rate, to the nearest half of a picture: a film of that very
+    rate gives each of its own pictures once, and one of a variable rate is off by half a picture at most. What lies
+    before is skipped by the file's index, not decoded. Where the film shows nothing yet, or no longer, the nearest
+    picture stands in, and `problem` says so, as it does of damage inside the part; it is known when iteration has
+    ended. Images are (H, W, 3) uint8 RGB, upright.
+
+    Raises MissingMedium for a file without a video stream and UnreadableMedia for one that cannot be opened; iterating
+    raises UnreadableMedia where no picture of the part can be decoded.
+    """
+
+    def __init__(self, path: Path, begin_seconds: float, count: int, frames_per_second: float) -> None:
+        check_video(path)
+        self.path = path
+        self.problem: str | None = None
+        self._times = begin_seconds + (np.arange(count) + 0.5) / frames_per_second
+        self._begin = begin_seconds
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        damage = _Damage()
+        wanted, shown, shown_from, lacking = iter(self._times.tolist()), None, 0.0, []
+        time = next(wanted, None)
+        for start, frame in _shown_from(self.path, self._begin, damage):
+            if start > self._begin + PICTURE_GAP_SECONDS and shown is None:
+                lacking.append(f"the picture begins {start - self._begin:.2f} s after the part")
+            image = None
+            while time is not None and start > time:
+                # `shown` is on the screen until this picture takes its place.
+                image = _image(shown or frame, self.path) if image is None else image
+                yield image
+                time = next(wanted, None)
+            shown, shown_from = frame, start
+            if time is None:
+                break
+        if shown is None:
+            raise UnreadableMedia(f"no picture of this part of {self.path.name} can be decoded{damage.why}")
+        if time is not None and self._times[-1] > shown_from + PICTURE_GAP_SECONDS:
+            lacking.append(f"the picture ends {self._times[-1] - shown_from:.2f} s before the part")
+        while time is not None:
+            yield _image(shown, self.path)
+            time = next(wanted, None)
+        self.problem = _joined([*lacking, *damage.lines])
+
+
+def _shown_from(
+    path: Path, begin_seconds: float, damage: _Damage, jump: bool = True
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Pictures and when the film shows them, from the one on the screen at `begin_seconds` on, if there is one."""
+    import av
+
+    with _opened(path) as container:
+        stream = _stream(container, "video", path)
+        origin = _clip_start(container)
+        rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE)
+        if jump:
+            with suppress(av.FFmpegError):
+                container.seek(int((origin + begin_seconds) / stream.time_base), stream=stream)
+        before = last = None
+        # What is damaged before the part is no fault of the part.
+        for number, frame in enumerate(_decoded(container, stream, damage, origin + begin_seconds)):
+            time = number / rate if frame.time is None else frame.time - origin
+            if last is None and time <= begin_seconds:
+                before = time, frame
+                continue
+            if last is None and before is not None:
+                yield before
+            elif last is None and jump:
+                # The index led too far, or there is no earlier picture: only reading all tells.
+                yield from _shown_from(path, begin_seconds, damage, jump=False)
+                return
+            if last is None or time > last:
+                # After damage decoders may give pictures out of order.
+                last = time
+                yield time, frame
+        if last is None and before is not None:
+            yield before
+
+
+def _image(frame: av.VideoFrame, path: Path) -> np.ndarray:
+    import av
+
+    try:
+        image = frame.to_ndarray(format="rgb24", threads=1)
+    except av.FFmpegError as error:
+        raise UnreadableMedia(
+            f"frames of {path.name} cannot be converted from {frame.format.name} to RGB: {error.strerror}"
+        ) from error
+    turns = round(frame.rotation / 90) % 4
+    image = np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    alteration = _alteration.get()
+    return image if alteration is None else alteration.picture(image)
 
 
 @dataclass(frozen=True)
@@ -542,8 +633,13 @@ def _packets(container: InputContainer, stream: av.VideoStream | av.AudioStream,
         yield None
 
 
-def _decoded(container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage) -> Iterator:
-    """The stream's frames as far as they can be decoded; what goes wrong is noted in `damage`."""
+def _decoded(
+    container: InputContainer, stream: av.VideoStream | av.AudioStream, damage: _Damage, since: float | None = None
+) -> Iterator:
+    """The stream's frames as far as they can be decoded; what goes wrong is noted in `damage`.
+
+    With `since`, in seconds by the file's clock, only what goes wrong from then on.
+    """
     import av
 
     for packet in _packets(container, stream, damage):
@@ -553,11 +649,19 @@ def _decoded(container: InputContainer, stream: av.VideoStream | av.AudioStream,
             # Flushed already.
             continue
         except av.FFmpegError as error:
-            damage.add(error.strerror)
+            if not _is_before(packet, since):
+                damage.add(error.strerror)
             continue
         for frame in frames:
-            damage.spoilt += frame.is_corrupt
+            damage.spoilt += frame.is_corrupt and not _is_before(frame, since)
             yield frame
+
+
+def _is_before(shown: av.Packet | av.VideoFrame | av.AudioFrame | None, since: float | None) -> bool:
+    """Whether a packet or frame is shown before `since` for certain."""
+    if shown is None or None in (since, shown.pts, shown.time_base):
+        return False
+    return float(shown.pts * shown.time_base) < since
 
 
 def _frame_stamps(container: InputContainer, stream: av.VideoStream, damage: _Damage) -> list[int | None]:
@@ -650,6 +754,82 @@ def write_clip(
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cut_clip(film: Path, begin_seconds: float, end_seconds: float, path: Path) -> None:
+    """Write the part of a film between two moments as an mp4 of its own, encoded once, at the film's own frame rate.
+
+    Sound and picture are of the same moments and end within half a picture, or a frame of AAC (21 ms), of the asked
+    one. A film of variable frame rate becomes one of its average rate. The sound is mixed to mono. The file appears
+    when it is complete.
+
+    Raises MissingMedium for a film without picture or sound, and UnreadableMedia where the part lacks a piece of either
+    or is damaged.
+    """
+    rate = _frame_rate(film)
+    count = max(1, round((end_seconds - begin_seconds) * rate))
+    sound = read_audio_part(film, begin_seconds, end_seconds - begin_seconds, CLIP_SOUND_RATE)
+    lacking = max(end_seconds - begin_seconds - sound.duration_seconds, 0.0)
+    if sound.problem or lacking > PICTURE_GAP_SECONDS:
+        raise UnreadableMedia(sound.problem or f"the sound ends {lacking:.2f} s before the part")
+    samples = np.pad(sound.samples, (0, round(lacking * CLIP_SOUND_RATE)))
+    pictures = FramePart(film, begin_seconds, count, float(rate))
+
+    def undamaged() -> Iterator[np.ndarray]:
+        yield from pictures
+        if pictures.problem:
+            raise UnreadableMedia(pictures.problem)
+
+    write_clip(path, undamaged(), rate, samples, CLIP_SOUND_RATE)
+
+
+def _frame_rate(film: Path) -> Fraction:
+    with _opened(film) as container:
+        rate = _stream(container, "video", film).average_rate or DEFAULT_FRAME_RATE
+    return rate if SLOWEST_FRAME_RATE <= rate <= FASTEST_FRAME_RATE else DEFAULT_FRAME_RATE
+
+
+@dataclass(frozen=True)
+class TextStream:
+    """The subtitles inside a film: `language` as the file tags it, and (begin, end, text) in seconds of its clock."""
+
+    language: str
+    lines: list[tuple[float, float, str]]
+
+
+def read_text_streams(path: Path) -> list[TextStream]:
+    """The subtitle streams of a film that are text; pictures of text (DVD, Blu-ray) are left out.
+
+    Raises UnreadableMedia for a file that cannot be opened.
+    """
+    with _opened(path) as container:
+        languages = {
+            stream.index: stream.language or ""
+            for stream in container.streams.subtitles
+            if stream.codec_context is not None
+        }
+        lines: dict[int, list[tuple[float, float, str]]] = {index: [] for index in languages}
+        if not languages:
+            return []
+        origin = _clip_start(container)
+        for packet in container.demux([container.streams[index] for index in languages]):
+            if packet.pts is None or not packet.size:
+                continue
+            begin = float(packet.pts * packet.time_base) - origin
+            end = begin + float((packet.duration or 0) * packet.time_base)
+            lines[packet.stream.index] += [(begin, end, text) for text in _texts(packet)]
+        return [TextStream(languages[index], found) for index, found in lines.items() if found]
+
+
+def _texts(packet: av.Packet) -> list[str]:
+    import av
+    from av.subtitles.subtitle import AssSubtitle
+
+    try:
+        shown = packet.decode()
+    except av.FFmpegError:
+        return []
+    return [part.dialogue.decode(errors="replace") for part in shown if isinstance(part, AssSubtitle)]
 
 
 def write_sound(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:

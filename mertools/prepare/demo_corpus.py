@@ -142,7 +142,7 @@ def draw_clips(count: int, seed: int) -> list[DemoClip]:
     """All clips of a corpus, in the manifest's order. Raises InputError for fewer than 12."""
     if count < FEWEST_CLIPS:
         raise InputError(f"A demo corpus has at least {FEWEST_CLIPS} clips, asked for {count}. Raise --clips.")
-    speakers = _draw_speakers(seed)
+    speakers = draw_speakers(seed)
     train = round(TRAIN_SHARE * count)
     semi = (count - train + 1) // 2
     classes, fewest = _classes_for(train)
@@ -199,7 +199,8 @@ def _allocate(total: int, weights: Sequence[float], fewest: int) -> list[int]:
     return counts.tolist()
 
 
-def _draw_speakers(seed: int) -> list[Speaker]:
+def draw_speakers(seed: int) -> list[Speaker]:
+    """The twelve people of a corpus with this seed."""
     rng = _generator(seed, "speakers")
     groups = [(sex, language) for sex in demo_speech.VARIANTS for language in demo_speech.LANGUAGES]
     each = SPEAKERS // len(groups)
