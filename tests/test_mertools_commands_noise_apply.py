@@ -155,8 +155,8 @@ class Echo:
     def load(self, device: str) -> None:
         pass
 
-    def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
-        return [f"{sound.duration_seconds:.1f} seconds" for sound in sounds]
+    def transcribe(self, sounds: Sequence[Sound]) -> list[recogniser.Recognised]:
+        return [recogniser.Recognised(f"{sound.duration_seconds:.1f} seconds") for sound in sounds]
 
 
 def test_texts_heard_in_the_noise_replace_the_clean_ones(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from test_feature_extractors_opensmile import RATE, voice, write_wav
 from tiny_whisper import save_tiny_whisper
 
@@ -19,8 +22,9 @@ from mertools.corpus import read_manifest, write_manifest
 from mertools.errors import InputError
 from mertools.libraries import transformers
 from mertools.media import Sound
-from mertools.prepare.recogniser import Recogniser, recogniser
-from mertools.prepare.transcription import Heard, filled, lacking, transcribe
+from mertools.prepare.recogniser import Recognised, Recogniser, recogniser
+from mertools.prepare.transcription import Heard, filled, lacking, transcribe, without_texts
+from mertools.prepare.whisper_recogniser import _Chosen
 
 
 class Scripted:
@@ -34,11 +38,12 @@ class Scripted:
     def load(self, device: str) -> None:
         assert device == "cpu"
 
-    def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Recognised]:
         if any(len(sound.samples) == RATE for sound in sounds):
             raise MemoryError("too\nlong")
         self.heard += [len(sound.samples) for sound in sounds]
-        return [f" {len(sound.samples)}\n\0samples " if len(sound.samples) > 1000 else "" for sound in sounds]
+        lengths = [len(sound.samples) for sound in sounds]
+        return [Recognised(f" {size}\n\0samples ", size / RATE) if size > 1000 else Recognised("") for size in lengths]
 
 
 @pytest.fixture
@@ -70,6 +75,7 @@ def test_each_clip_gets_its_text_or_its_reason(clips: list[Clip], tmp_path: Path
         "short": "3200 samples",
         "other": "4800 samples",
     }
+    assert (heard["short"].confidence, heard["other"].confidence) == (0.2, 0.3)
     assert heard["click"] == Heard()
     assert heard["fatal"].reason == "MemoryError: too long"
     assert heard["silent"].reason == "the sound is silent"
@@ -84,7 +90,8 @@ def test_a_killed_run_hears_only_what_it_had_not(clips: list[Clip], tmp_path: Pa
     second = Scripted()
     heard = listen(clips, second, journal)
     assert second.heard == [4800, 800]
-    assert heard["short"].text == "3200 samples" and heard["other"].text == "4800 samples"
+    assert heard["short"] == Heard("3200 samples", confidence=0.2)
+    assert heard["other"] == Heard("4800 samples", confidence=0.3)
     # Another recogniser, or another sound under the same name, is heard anew.
     third = Scripted()
     third.name = "scripted 2"
@@ -93,6 +100,13 @@ def test_a_killed_run_hears_only_what_it_had_not(clips: list[Clip], tmp_path: Pa
     fourth = Scripted()
     assert listen(clips[:2], fourth, journal)["short"].text == "6400 samples"
     assert (third.heard, fourth.heard) == ([3200], [6400])
+
+
+def test_a_journal_of_before_there_was_a_confidence_is_read(clips: list[Clip], tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    entry = {"name": "short", "media_key": clips[0].media_key("audio"), "recogniser": "scripted 1", "text": "Good"}
+    journal.write_text(json.dumps(entry), encoding="utf-8")
+    assert listen(clips[:1], Scripted(), journal) == {"short": Heard("Good")}
 
 
 def test_texts_that_are_there_are_kept() -> None:
@@ -106,13 +120,17 @@ def test_texts_that_are_there_are_kept() -> None:
     heard = {
         "checked": Heard("坏"),
         "english": Heard("坏"),
-        "blank": Heard("我没事。"),
+        "blank": Heard("我没事。", confidence=0.98765),
         "unheard": Heard(reason="no audio"),
     }
     checked, english, blank, unheard = filled(clips, heard, "chinese")
     assert (checked, english, unheard) == (clips[0], clips[1], clips[3])
     assert (blank.subtitle, blank.subtitle_source) == ("我没事。", "asr")
+    assert blank.columns == {"subtitle_confidence": "0.988"}
     assert filled(clips, heard, "english")[2].subtitle_english == "我没事。"
+    unsure = filled(without_texts([blank]), {"blank": Heard("你好。")}, "chinese")
+    assert (unsure[0].subtitle, unsure[0].columns) == ("你好。", {"subtitle_confidence": ""})
+    assert without_texts(unsure) == [Clip("blank")]
 
 
 def test_the_command(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,8 +147,10 @@ def test_the_command(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFi
     assert "Subtitles: 1 kept, 1 written in " in printed and ", 1 still lacking\n" in printed
     assert f"Next: mertools data validate --data {out} --media-root {tmp_path}\n" in printed
     kept, written, silent = read_manifest(out, tmp_path).clips
-    assert kept == checked and silent.subtitle == ""
+    assert replace(kept, columns={}) == checked and silent.subtitle == ""
     assert written.subtitle and written.subtitle_source == "asr"
+    assert 0 < float(written.columns["subtitle_confidence"]) < 1
+    assert kept.columns == silent.columns == {"subtitle_confidence": ""}
     assert [path.name for path in out.parent.iterdir()] == [out.name], "the journal has done its work"
     with pytest.raises(InputError, match=r"is there already\. Give another --out, or replace it with --overwrite"):
         data_transcribe.main(words)
@@ -159,12 +179,24 @@ def test_whisper_is_what_transformers_computes(tiny: Path) -> None:
     wanted = []
     for one in sounds:
         inputs = processor.feature_extractor(one.samples, sampling_rate=RATE, return_tensors="pt")
-        tokens = model.generate(inputs.input_features, language="zh", task="transcribe", do_sample=False)
-        wanted.append(processor.tokenizer.decode(tokens[0], skip_special_tokens=True).strip())
+        told = model.generate(
+            inputs.input_features,
+            language="zh",
+            task="transcribe",
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        text = processor.tokenizer.decode(told.sequences[0], skip_special_tokens=True).strip()
+        scores = model.compute_transition_scores(told.sequences, told.scores, normalize_logits=True)[0]
+        tokens = told.sequences[0, -len(scores) :]
+        is_text = [token not in processor.tokenizer.all_special_ids for token in tokens.tolist()]
+        wanted.append((text, pytest.approx(scores[is_text].mean().exp().item(), abs=1e-5)))
     whisper = recogniser("whisper", "chinese", f"path:{tiny}")
     whisper.load("cpu")
-    assert whisper.transcribe(sounds) == wanted and all(wanted)
-    assert whisper.transcribe(sounds[1:]) == wanted[1:]
+    assert [(one.text, one.confidence) for one in whisper.transcribe(sounds)] == wanted
+    assert [(one.text, one.confidence) for one in whisper.transcribe(sounds[1:])] == wanted[1:]
+    assert all(text for text, _ in wanted)
     assert whisper.name.startswith(f"whisper path:{tiny} ") and whisper.name.endswith(" chinese")
 
 
@@ -173,7 +205,30 @@ def test_whisper_hears_long_sound_window_by_window(tiny: Path) -> None:
     whisper.load("cpu")
     long = sound(33.0)
     halves = [Sound(long.samples[: 30 * RATE], RATE), Sound(long.samples[30 * RATE :], RATE)]
-    assert whisper.transcribe([long]) == [" ".join(whisper.transcribe(halves))]
+    (whole,) = whisper.transcribe([long])
+    first, second = whisper.transcribe(halves)
+    assert whole.text == f"{first.text} {second.text}"
+    assert min(first.confidence, second.confidence) <= whole.confidence <= max(first.confidence, second.confidence)
+
+
+def test_confidence_weighs_tokens_and_leaves_out_what_is_no_text(tiny: Path) -> None:
+    whisper = recogniser("whisper", "english", f"path:{tiny}")
+    whisper.load("cpu")
+    end = whisper._tokenizer.eos_token_id
+    # By step what two windows of one sound choose, and how likely it is: one text token and the end; two, a special.
+    steps = [([1, 2], [0.5, 0.8]), ([end, end + 2], [0.1, 0.1]), ([3, 4], [0.9, 0.2])]
+    chosen = _Chosen()
+    for tokens, shares in steps:
+        scores = torch.empty(2, end + 7)
+        for row, (token, share) in enumerate(zip(tokens, shares, strict=True)):
+            scores[row] = torch.log(torch.tensor((1 - share) / (end + 6)))
+            scores[row, token] = np.log(share)
+        assert chosen(torch.zeros(2, 1), scores) is scores
+    first, second = chosen.text_log_probabilities(end)
+    assert np.exp(first) == pytest.approx([0.5]) and np.exp(second) == pytest.approx([0.8, 0.2])
+    joined = whisper._joined([("one", first), ("two three", second)])
+    assert joined.text == "one two three" and joined.confidence == pytest.approx((0.5 * 0.8 * 0.2) ** (1 / 3))
+    assert whisper._joined([("", first[:0])]) == Recognised("")
 
 
 def test_whisper_refuses_what_is_none(tiny: Path, tmp_path: Path) -> None:
@@ -240,9 +295,9 @@ def funasr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[StandIn]:
 def test_funasr_punctuates_what_it_hears(funasr: type[StandIn], tmp_path: Path) -> None:
     paraformer = recogniser("funasr", "chinese")
     paraformer.load("cpu")
-    texts = paraformer.transcribe([sound(0.01), sound(1.0), sound(1.0)])
-    assert texts == ["", "你好 hello world。", "你好 hello world。"]
-    assert paraformer.transcribe([sound(0.01)] * 2) == ["", ""]
+    said = Recognised("你好 hello world。", confidence=None)
+    assert paraformer.transcribe([sound(0.01), sound(1.0), sound(1.0)]) == [Recognised(""), said, said]
+    assert paraformer.transcribe([sound(0.01)] * 2) == [Recognised("")] * 2
     assert paraformer.name == "funasr 1.4.16 paraformer-zh ct-punc"
     assert [options["model"] for options in funasr.made] == ["paraformer-zh", "ct-punc"]
     assert all(options["device"] == "cpu" and not options["trust_remote_code"] for options in funasr.made)

@@ -23,8 +23,9 @@ REASONS_SHOWN = 20
 
 DESCRIPTION = """\
 Write down what is said in the clips that have no subtitle, into a new manifest: Chinese into the column subtitle,
-English into subtitle_english, with subtitle_source asr. Subtitles that are there are kept as they are. A run that is
-killed goes on with the same command."""
+English into subtitle_english, with subtitle_source asr and, in subtitle_confidence, how sure the recogniser is (0 to 1,
+empty where it does not say). Subtitles that are there are kept as they are. A run that is killed goes on with the same
+command."""
 
 EXAMPLES = """\
   mertools data transcribe --data manifest.csv --out transcribed.csv

@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,9 +92,9 @@ def make_apply_parser() -> argparse.ArgumentParser:
 def _transcribed(clips: Sequence[Clip], options: argparse.Namespace, workers: int) -> list[Clip]:
     """`clips` with what is heard in them as their only subtitle."""
     from mertools.prepare.recogniser import recogniser
-    from mertools.prepare.transcription import filled, transcribe
+    from mertools.prepare.transcription import filled, transcribe, without_texts
 
-    bare = [replace(clip, subtitle="", subtitle_english="", subtitle_source="") for clip in clips]
+    bare = without_texts(clips)
     name = options.recogniser or DEFAULTS[options.language]
     begin = time.monotonic()
     with clip_progress("transcribing", "without text") as progress:

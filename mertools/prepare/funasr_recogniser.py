@@ -12,7 +12,7 @@ from feature_extractors.encoder import torch_device
 from mertools.errors import InputError
 from mertools.media import Sound
 from mertools.model_sources import fetch
-from mertools.prepare.recogniser import CHINESE
+from mertools.prepare.recogniser import CHINESE, Recognised
 
 MODEL = "paraformer-zh"
 PUNCTUATION = "ct-punc"
@@ -64,13 +64,14 @@ class FunAsr:
             raise InputError(f"FunASR found no weights for {name!r}: wanted the file {weights or 'model.pt'}.")
         return model
 
-    def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
-        """What is said in each sound, with punctuation."""
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Recognised]:
+        """What is said in each sound, with punctuation; FunASR does not say how sure it is."""
         heard = self._model.generate(input=[sound.samples for sound in sounds], batch_size=len(sounds))
         if not any(result["text"].strip() for result in heard):
             # For a batch without a single word FunASR gives one empty text.
-            return [""] * len(sounds)
-        return [self._punctuated(BETWEEN_CHARACTERS.sub("", result["text"].strip())) for result in heard]
+            return [Recognised("")] * len(sounds)
+        texts = (BETWEEN_CHARACTERS.sub("", result["text"].strip()) for result in heard)
+        return [Recognised(self._punctuated(text)) for text in texts]
 
     def _punctuated(self, text: str) -> str:
         if not text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mertools.media import Sound
@@ -11,6 +12,17 @@ from mertools.registry import look_up
 
 CHINESE, ENGLISH = "chinese", "english"
 LANGUAGES = (CHINESE, ENGLISH)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a recogniser makes of a sound: a text with punctuation, "" where nothing is said.
+
+    `confidence` is how sure it is of the text, in 0 … 1 and by its own scale; None where it does not say.
+    """
+
+    text: str
+    confidence: float | None = None
 
 
 class Recogniser(Protocol):
@@ -26,8 +38,8 @@ class Recogniser(Protocol):
         """Load the model onto `device` (`auto`, `cpu`, `cuda`, …); raises InputError where it cannot be had."""
         ...
 
-    def transcribe(self, sounds: Sequence[Sound]) -> list[str]:
-        """What is said in each sound, with punctuation; "" where nothing is."""
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Recognised]:
+        """What is said in each sound."""
         ...
 
 

@@ -24,15 +24,19 @@ from mertools.prepare.recogniser import ENGLISH, Recogniser
 RECOGNISED = "asr"
 """The manifest's `subtitle_source` of recognised texts."""
 
+CONFIDENCE_COLUMN = "subtitle_confidence"
+"""The manifest's column of how sure the recogniser is of a text; empty where it does not say."""
+
 LISTENER = "listener"
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recogniser heard in a clip: a text, or the reason why there is none."""
+    """What a recogniser heard in a clip: a text, and how sure it is of it, or the reason why there is none."""
 
     text: str = ""
     reason: str = ""
+    confidence: float | None = None
 
 
 def lacking(clips: Sequence[Clip]) -> list[Clip]:
@@ -75,14 +79,37 @@ def transcribe(
 
 
 def filled(clips: Sequence[Clip], heard: Mapping[str, Heard], language: str) -> list[Clip]:
-    """`clips`, with what was heard as the subtitle of those without one."""
+    """`clips`, with what was heard as the subtitle of those without one, and its confidence in a column of its own."""
     column = "subtitle_english" if language == ENGLISH else "subtitle"
     return [
-        replace(clip, **{column: heard[clip.name].text}, subtitle_source=RECOGNISED)
+        replace(
+            clip,
+            **{column: heard[clip.name].text},
+            subtitle_source=RECOGNISED,
+            columns={**clip.columns, CONFIDENCE_COLUMN: _cell(heard[clip.name].confidence)},
+        )
         if clip.name in heard and heard[clip.name].text and not clip.text.strip()
         else clip
         for clip in clips
     ]
+
+
+def without_texts(clips: Sequence[Clip]) -> list[Clip]:
+    """`clips` without subtitles and all that is said of them."""
+    return [
+        replace(
+            clip,
+            subtitle="",
+            subtitle_english="",
+            subtitle_source="",
+            columns={name: value for name, value in clip.columns.items() if name != CONFIDENCE_COLUMN},
+        )
+        for clip in clips
+    ]
+
+
+def _cell(confidence: float | None) -> str:
+    return "" if confidence is None else f"{confidence:.3f}"
 
 
 class Listener:
@@ -118,7 +145,8 @@ def _texts(recogniser: Recogniser, sounds: Sequence[Sound]) -> list[Heard]:
     if not sounds:
         return []
     try:
-        return [Heard(_cleaned(text)) for _, text in zip(sounds, recogniser.transcribe(sounds), strict=True)]
+        recognised = recogniser.transcribe(sounds)
+        return [Heard(_cleaned(one.text), confidence=one.confidence) for _, one in zip(sounds, recognised, strict=True)]
     except Exception as error:
         if len(sounds) > 1:
             return [_texts(recogniser, [sound])[0] for sound in sounds]
@@ -149,7 +177,8 @@ def _known(journal: Path, recogniser: str, clips: Sequence[Clip]) -> dict[str, H
             entries[entry["name"]] = entry
     known = [clip for clip in clips if clip.name in entries]
     return {
-        clip.name: Heard(entries[clip.name]["text"])
+        # Journals of before recognisers gave a confidence have none.
+        clip.name: Heard(entries[clip.name]["text"], confidence=entries[clip.name].get("confidence"))
         for clip in known
         if clip.media_key("audio") == entries[clip.name]["media_key"]
     }
@@ -158,7 +187,13 @@ def _known(journal: Path, recogniser: str, clips: Sequence[Clip]) -> dict[str, H
 def _remember(journal: Path, recogniser: str, keys: Mapping[str, str], heard: Mapping[str, Heard]) -> None:
     """Append what was heard, "" included, to the journal; clips that could not be heard are tried again next time."""
     entries = [
-        {"name": name, "media_key": keys[name], "recogniser": recogniser, "text": one.text}
+        {
+            "name": name,
+            "media_key": keys[name],
+            "recogniser": recogniser,
+            "text": one.text,
+            "confidence": one.confidence,
+        }
         for name, one in heard.items()
         if not one.reason
     ]
