@@ -7,12 +7,11 @@ file must be: one input, faces (N, 3, S, S) float32, red first, scaled as the re
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extractors.encoder import torch_device
+from feature_extractors.onnx_networks import open_network
 from feature_extractors.pictures import PictureEncoder
 from mertools.errors import InputError
 
@@ -45,14 +44,7 @@ class OnnxFaces(PictureEncoder):
     def load(self, device: str) -> None:
         self.check_detector()
         path = self.fetch().path
-        if importlib.util.find_spec("onnxruntime") is None:
-            raise InputError(f"{self.name} needs the package onnxruntime. Install it: pip install 'mertools[onnx]'")
-        import onnxruntime
-
-        try:
-            self._session = onnxruntime.InferenceSession(path, providers=_providers(device))
-        except Exception as error:  # onnxruntime's errors have no other class in common
-            raise InputError(f"{path} cannot be loaded as an ONNX network: {str(error).splitlines()[0]}") from error
+        self._session = open_network(path, self.name, device)
         self._input = self._session.get_inputs()[0].name
         self._output = self._output_name(self._session)
         size, wanted = self.recipe["resolution"], self.card.dim
@@ -83,19 +75,3 @@ class OnnxFaces(PictureEncoder):
                 f"{self.source} has the outputs {', '.join(names)}. Wanted one, or one that is called {OUTPUT!r}."
             )
         return OUTPUT if OUTPUT in names else names[0]
-
-
-def _providers(device: str) -> list[str | tuple[str, dict[str, int]]]:
-    """What onnxruntime computes on; `auto` is the CPU where its build knows no CUDA. Raises InputError."""
-    import onnxruntime
-
-    chosen = torch_device(device)
-    if chosen.type == "cuda":
-        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            return [("CUDAExecutionProvider", {"device_id": chosen.index or 0})]
-        if device != "auto":
-            raise InputError(
-                f"--device {device}: this onnxruntime computes on the CPU alone. Install the other build: "
-                "pip uninstall onnxruntime && pip install onnxruntime-gpu; or give --device cpu."
-            )
-    return ["CPUExecutionProvider"]

@@ -152,8 +152,8 @@ def make_cut_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--voice-model",
         metavar="SOURCE",
-        help="a speaker model of transformers, such as hf:microsoft/wavlm-base-plus-sv; set --voice for it "
-        "(default: Resemblyzer's GE2E)",
+        help="a speaker model of transformers, such as hf:microsoft/wavlm-base-plus-sv, or path:FILE.onnx, a network "
+        "from sound (B, samples) at 16 kHz to voices (B, D); set --voice for it (default: Resemblyzer's GE2E)",
     )
     parser.add_argument("--judge-only", action="store_true", help="cut nothing: say what would be kept, and why not")
     add_face_options(parser)

@@ -22,6 +22,8 @@ from mertools.prepare.pieces import Stretch
 if TYPE_CHECKING:
     import torch
 
+    from mertools.prepare.speaker_network import SpeakerNetwork
+
 WEIGHTS = "pypi:resemblyzer==0.1.4/resemblyzer/pretrained.pt"
 WEIGHTS_SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 
@@ -105,9 +107,44 @@ class XVectors:
         return voices
 
 
+class OnnxVoices:
+    """A speaker network from an ONNX file of the user's own (`path:FILE.onnx`), of the form `speaker_network` says.
+
+    Its cosines have a scale of their own, as those of XVectors.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        return f"{self._source} {self._fetched.revision}"
+
+    @cached_property
+    def _fetched(self) -> Fetched:
+        return fetch(self._source)
+
+    @cached_property
+    def _network(self) -> SpeakerNetwork:
+        from mertools.prepare.speaker_network import SpeakerNetwork
+
+        return SpeakerNetwork(self._fetched.path)
+
+    def embed(self, sound: Sound, stretches: Mapping[int, Stretch]) -> dict[int, np.ndarray]:
+        """See Voices; a stretch that the network gives no direction for has none. Raises what SpeakerNetwork does."""
+        vectors = {place: self._network.vector(_samples(sound, one)) for place, one in _long_enough(stretches).items()}
+        lengths = {place: np.linalg.norm(vector) for place, vector in vectors.items()}
+        return {place: vector / lengths[place] for place, vector in vectors.items() if 0 < lengths[place] < np.inf}
+
+
 def voices(source: str | None = None) -> Voices:
-    """The GE2E encoder, or the speaker model of transformers that `source` names; loaded when it embeds first."""
-    return GE2E() if source is None else XVectors(source)
+    """The GE2E encoder, or what `source` names, an ONNX file or a speaker model of transformers.
+
+    Loaded when it embeds first.
+    """
+    if source is None:
+        return GE2E()
+    return OnnxVoices(source) if source.startswith("path:") and source.endswith(".onnx") else XVectors(source)
 
 
 def _long_enough(stretches: Mapping[int, Stretch]) -> dict[int, Stretch]:
