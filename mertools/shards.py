@@ -16,6 +16,7 @@ import filelock
 import h5py
 
 from mertools.errors import InputError
+from mertools.whole_files import disk_errors, sync
 
 SHARD_NAME = re.compile(r"^\d{8}\.h5$")
 
@@ -98,9 +99,9 @@ def replacing(path: Path) -> Iterator[h5py.File]:
             with disk_errors(path):
                 disk.raise_error()
         with disk_errors(path):
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -157,25 +158,3 @@ class _Disk:
                 change()
             except BaseException as error:
                 self._error = error
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """What the disk refuses, as an InputError about `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}. What was stored before is kept; "
-            "when there is room and permission to write, the same command continues."
-        ) from error
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mertools.whole_files import whole_file
+from mertools.whole_files import whole_file, whole_folder
 
 
 def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -25,3 +25,15 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
         file.write("new")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_appears_when_it_is_complete_and_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "checkpoint"
+    for name in ("first", "second"):
+        with whole_folder(path) as folder:
+            (folder / name).write_text(name)
+    assert [file.name for file in path.iterdir()] == ["second"]
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as folder:
+        (folder / "third").write_text("third")
+        raise KeyboardInterrupt
+    assert [file.name for file in path.iterdir()] == ["second"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mertools.errors import InputError
 from mertools.explain.configuration import Configuration, from_mapping, to_mapping
 from mertools.run_record import versions
+from mertools.whole_files import whole_folder
 
 if TYPE_CHECKING:
     import torch
@@ -61,23 +60,16 @@ def write_checkpoint(
     """
     from safetensors.torch import save_file
 
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    save_file(_on_cpu(weights), temporary / WEIGHTS)
-    if optimiser is not None:
-        save_file(_on_cpu(optimiser), temporary / OPTIMISER)
     content = {"schema": SCHEMA, "versions": versions("torch", "transformers")} | {
         one.name: getattr(about, one.name) for one in dataclasses.fields(about)
     }
     content["configuration"] = to_mapping(about.configuration)
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    (temporary / ABOUT).write_text(text + "\n", encoding="utf-8")
-    for path in (*temporary.iterdir(), temporary):
-        _sync(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
-    _sync(folder.parent)
+    with whole_folder(folder) as written:
+        save_file(_on_cpu(weights), written / WEIGHTS)
+        if optimiser is not None:
+            save_file(_on_cpu(optimiser), written / OPTIMISER)
+        (written / ABOUT).write_text(text + "\n", encoding="utf-8")
 
 
 def read_about(folder: Path) -> About:
@@ -123,11 +115,3 @@ def newest(folder: Path) -> Path | None:
 
 def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

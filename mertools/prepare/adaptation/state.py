@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mertools.errors import InputError
-from mertools.shards import disk_errors
+from mertools.whole_files import whole_folder
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +48,7 @@ def save_state(
     """Write the state after `step` steps into the folder `states`; older ones go when it is safe on disk."""
     from safetensors.torch import save_file
 
-    with replacing_folder(states / f"{step:09d}") as folder:
+    with whole_folder(states / f"{step:09d}") as folder:
         save_file(_on_cpu(weights), folder / WEIGHTS)
         save_file(_on_cpu(optimiser), folder / OPTIMISER)
         (folder / ABOUT).write_text(json.dumps({"step": step, "identity": identity}, indent=2), encoding="utf-8")
@@ -65,21 +63,6 @@ def last_state(states: Path) -> State | None:
         return None
     about = json.loads((found[-1] / ABOUT).read_text(encoding="utf-8"))
     return State(about["step"], about["identity"], found[-1])
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A new folder that takes its place at `path` when it is complete. Raises InputError where the disk is full."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with disk_errors(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        for one in (*temporary.iterdir(), temporary):
-            _sync(one)
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-        _sync(path.parent)
 
 
 class LossLog:
@@ -126,11 +109,3 @@ def _complete(states: Path) -> list[Path]:
 
 def _on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

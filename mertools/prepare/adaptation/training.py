@@ -34,13 +34,13 @@ from mertools.prepare.adaptation.state import (
     last_state,
     read_losses,
     refuse_another,
-    replacing_folder,
     save_state,
 )
 from mertools.prepare.adaptation.views import MASK_RATIO
 from mertools.prepare.adaptation.visits import Batch, Places, Visits, reader
 from mertools.randomness import seed_for
 from mertools.run_record import versions
+from mertools.whole_files import whole_folder
 
 SCHEMA = 1
 STATES, CHECKPOINT, LOSSES = "states", "checkpoint", "loss.csv"
@@ -213,7 +213,7 @@ class Adaptation:
 
     def _write(self) -> None:
         """The checkpoint in transformers' format, and beside it what it is."""
-        with replacing_folder(self.out / CHECKPOINT) as folder:
+        with whole_folder(self.out / CHECKPOINT) as folder:
             self._network.cpu().save_pretrained(folder)
             text = json.dumps(self._provenance(), indent=2, ensure_ascii=False, allow_nan=False)
             (folder / ADAPTATION).write_text(text + "\n", encoding="utf-8")
