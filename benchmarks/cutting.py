@@ -39,12 +39,13 @@ def main() -> int:
     """Generate, cut both ways, compare; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0, help="of the film: its people, turns and pauses")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the film goes or lies (default: a temporary folder)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        turns = generate_film(folder, 60 * options.minutes)
+        turns = generate_film(folder, 60 * options.minutes, options.seed)
         seconds = stated_seconds(folder / "film.mp4")
         print(f"film: {seconds:.0f} s, {len(turns)} turns")
         missed = [
