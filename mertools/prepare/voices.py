@@ -56,11 +56,8 @@ class GE2E:
         return {place: embedding(_samples(sound, one)) for place, one in _long_enough(stretches).items()}
 
 
-class XVectors:
-    """A speaker model of transformers (WavLM, wav2vec2, … with an x-vector head) from a model source (`hf:org/name`).
-
-    Its cosines have a scale of their own: the limit that merges voices is to be set for it.
-    """
+class _FromSource:
+    """A speaker model of the user's choice, fetched when it is asked for."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -72,6 +69,13 @@ class XVectors:
     @cached_property
     def _fetched(self) -> Fetched:
         return fetch(self._source)
+
+
+class XVectors(_FromSource):
+    """A speaker model of transformers (WavLM, wav2vec2, … with an x-vector head) from a model source (`hf:org/name`).
+
+    Its cosines have a scale of their own: the limit that merges voices is to be set for it.
+    """
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -107,22 +111,11 @@ class XVectors:
         return voices
 
 
-class OnnxVoices:
+class OnnxVoices(_FromSource):
     """A speaker network from an ONNX file of the user's own (`path:FILE.onnx`), of the form `speaker_network` says.
 
     Its cosines have a scale of their own, as those of XVectors.
     """
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    @property
-    def name(self) -> str:
-        return f"{self._source} {self._fetched.revision}"
-
-    @cached_property
-    def _fetched(self) -> Fetched:
-        return fetch(self._source)
 
     @cached_property
     def _network(self) -> SpeakerNetwork:
