@@ -100,7 +100,7 @@ def _write(training: Training, options: argparse.Namespace, out: Path, said: Map
 
     result = {
         "kind": "explain-train",
-        "command": run_record.command_line("mertools explain train", arguments or sys.argv[3:]),
+        "command": run_record.command_line("mertools", ["explain", "train", *(arguments or sys.argv[3:])]),
         "configuration": to_mapping(training.configuration),
         "seed": training.configuration.seed,
         "versions": run_record.versions("torch", "transformers", "accelerate"),
