@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -141,7 +142,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-class _Build:
+class _Build(ABC):
     """The steps that both ways share.
 
     `steps` says who did what, `outcomes` how each step went, `notes` what a reader must know besides.
@@ -172,13 +173,13 @@ class _Build:
             write_explanations(self.out / EXPLANATIONS, _tallied(explained, tally))
 
     @property
+    @abstractmethod
     def labeller(self) -> Mapping[str, Any]:
         """Where labels come from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def labelled(self, language: str, path: Path) -> Iterator[Done[OpenLabels]]:
         """The labels of the descriptions in `path`."""
-        raise NotImplementedError
 
     def observe(self, language: str, path: Path) -> Path:
         """Write what the observer says of each clip."""

@@ -7,6 +7,7 @@ corpus that it takes for happier than it is, only a face that it takes for happi
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -105,17 +106,17 @@ class _Observer(ExitStack):
         clauses, text = self.tell(row)
         return Clue(name, self.modality, text, {**source, "clauses": [asdict(clause) for clause in clauses]})
 
+    @abstractmethod
     def signals(self, row: Row) -> dict[str, float]:
         """What is measured on a clip, by signal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, row: Row) -> tuple[list[Clause], str]:
         """What there is to say of a clip: in pieces, and as a sentence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nothing(self, reason: str) -> str:
         """What there is to say of a clip that lacks the modality."""
-        raise NotImplementedError
 
 
 class _Voice(_Observer):
