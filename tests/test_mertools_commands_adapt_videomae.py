@@ -273,6 +273,13 @@ def test_bad_input_is_refused(more: list[str], told: str, corpus: Path, whole: P
         adapt_videomae.main(words(corpus, whole, *more))
 
 
+def test_a_checkpoint_is_refused_before_faces_are_looked_for(corpus: Path, tmp_path: Path) -> None:
+    data = ["--data", str(corpus / "manifest.csv"), "--out", str(tmp_path / "out")]
+    with pytest.raises(InputError, match=r"no readable config\.json"):
+        adapt_videomae.main(["--checkpoint", f"path:{corpus}", *data])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_running_adaptation_is_not_disturbed(corpus: Path, tmp_path: Path) -> None:
     import filelock
 

@@ -56,11 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from feature_extractors.face_source import FaceSource
     from mertools.machine import cores
     from mertools.prepare.adaptation.clips import of_splits, with_faces
+    from mertools.prepare.adaptation.start import read_start
     from mertools.prepare.adaptation.training import Adaptation, Plan, Reading, seen
 
     clips = of_splits(corpus, options.split or (), options.exclude_split or ())
     accelerator = make_accelerator(options.device)
     recipe = CATALOG[options.card].recipe(options.recipe)
+    # Before faces are looked for, which takes hours on a large corpus.
+    start = read_start(options.checkpoint, recipe)
     faces = options.faces or _cut(clips, options, recipe["crop"], accelerator)
     source = FaceSource(Settings(options.face_detector, options.face_model, faces=faces))
     source.check(clips, recipe["margin"], recipe["crop"])
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workers = cores() if options.workers is None else options.workers
     reading = Reading(options.batch_size, workers, options.save_every)
     with locked(options.out, accelerator):
-        adaptation = Adaptation(options.checkpoint, found, source, recipe, plan, options.out, accelerator, reading)
+        adaptation = Adaptation(start, found, source, recipe, plan, options.out, accelerator, reading)
         if accelerator.is_main_process:
             _tell_before(adaptation, len(clips), seen(found))
         begun = adaptation.resumed.step if adaptation.resumed else 0

@@ -24,9 +24,10 @@ WANTED = (
 
 @dataclass(frozen=True)
 class Start:
-    """The network, on the CPU in float32, and what it was pinned to."""
+    """The network, on the CPU in float32, the source that named it, and what that was pinned to."""
 
     network: torch.nn.Module
+    source: str
     revision: str
 
 
@@ -48,7 +49,7 @@ def read_start(source: str, recipe: Recipe) -> Start:
             f"{count} frames of {size} pixels. Take another checkpoint or --card."
         )
     config.image_size, config.norm_pix_loss = size, True
-    return Start(_network(source, fetched.path, config), fetched.revision)
+    return Start(_network(source, fetched.path, config), source, fetched.revision)
 
 
 def patches_of(network: torch.nn.Module) -> tuple[int, int]:

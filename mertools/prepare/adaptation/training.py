@@ -27,7 +27,7 @@ from mertools.prepare.adaptation.schedule import (
     make_optimiser,
     optimiser_state,
 )
-from mertools.prepare.adaptation.start import Start, patches_of, read_start
+from mertools.prepare.adaptation.start import Start, patches_of
 from mertools.prepare.adaptation.state import (
     LossLog,
     State,
@@ -84,7 +84,7 @@ class Adaptation:
 
     def __init__(
         self,
-        source: str,
+        start: Start,
         clips: FaceClips,
         faces: FaceSource,
         recipe: Recipe,
@@ -93,10 +93,10 @@ class Adaptation:
         accelerator: Any,
         reading: Reading,
     ) -> None:
-        """Read the checkpoint that `source` names, and look for a state to go on from in `out`.
+        """Take hold of the network of `start`, and look for a state to go on from in `out`.
 
-        Raises InputError as `read_start` does, for a folder that holds another adaptation, and where the clips a step
-        are no multiple of those that all processes hold at once.
+        Raises InputError for a folder that holds another adaptation, and where the clips a step are no multiple of
+        those that all processes hold at once.
         """
         self.plan = plan
         self.clips = clips
@@ -108,8 +108,7 @@ class Adaptation:
         if plan.clips_a_step % at_once:
             raise InputError(f"{plan.clips_a_step} clips a step are no multiple of the {at_once} held at once.")
         self._parts = plan.clips_a_step // at_once
-        start = read_start(source, recipe)
-        self._source, self._network = source, start.network
+        self._source, self._network = start.source, start.network
         self.identity = self._identity(start)
         self.resumed = self._found()
 
