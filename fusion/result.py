@@ -158,11 +158,12 @@ def _describe_entry(
 
 def _describe_self_training(system: System, corpus: Corpus, labels: LabelSet) -> dict[str, Any]:
     """The audit, and what was seen: the clips of the pool by split, and the splits that hold clips which are scored."""
-    pool = [corpus.clips[row] for row in system.self_training.pool]
+    found = system.self_training
+    pool = [corpus.clips[row] for row in found.pool]
     return {
         "pool": dict(Counter(clip.split for clip in pool)),
-        "transductive": sorted({clip.split for clip in pool if clip.label}),
-        **audit(system.self_training, labels),
+        "transductive": sorted({clip.split for clip in pool if clip.label and found.teaching.rounds}),
+        **audit(found, labels),
     }
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import sqrt
 
 import numpy as np
 
+from fusion.cluster_teachers import PoolStructure, classifier
 from fusion.pseudo_labels import PseudoLabels, Selection
 from fusion.scheduling import train_all
-from fusion.teachers import Choice, Cohort, choose, seeing, votes_of
+from fusion.teachers import CLUSTERS, KINDS, NETWORKS, Choice, Cohort, Teacher, answers, choose, panel, seeing, votes_of
 from fusion.training import Material, Member, Trained, Training
 
 TEACHERS = 3
@@ -26,19 +28,22 @@ TEACHERS = 3
 class Teaching:
     """How students are taught, for at most so many `rounds`.
 
-    `views` are features by the name of a view: a network that sees these alone must agree. `votes` (V, N) are class
-    numbers that others say of all clips, -1 where nothing; they must agree, too. `prior` names the estimate of the
-    pool's class frequencies that the teachers' probabilities are moved to. With `given` nobody is asked: there is one
-    round, on these labels, by the teachers `given_by`.
+    `teachers` are of one kind or of both. `views` are features by the name of a view: a network that sees these alone
+    must agree. `votes` (V, N) are class numbers that others say of all clips, -1 where nothing; they must agree, too.
+    `prior` names the estimate of the pool's class frequencies that the teachers' probabilities are moved to. With
+    `given` nobody is asked: there is one round, on these labels, by the teachers `given_by`. A pool that its checks
+    warn of teaches nothing, unless the teaching `trusts_pool`.
     """
 
     rounds: int = 1
     selection: Selection = field(default_factory=Selection)
+    teachers: tuple[str, ...] = KINDS
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     votes: np.ndarray | None = None
     prior: str | None = None
     given: PseudoLabels | None = None
     given_by: tuple[str, ...] = ()
+    trusts_pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ def self_train(
     `tell` is told of each round before it is trained: its number, and how many networks it has.
     """
     votes = _votes(material, training, cohorts, pool, teaching)
+    asked = teaching.rounds and teaching.given is None
+    linear = _linear_teachers(material, cohorts, pool) if asked and CLUSTERS in teaching.teachers else {}
     rounds: list[list[Round]] = [[] for _ in cohorts]
     choices: list[Choice | None] = [None] * len(cohorts)
     going = list(range(len(cohorts)))
@@ -104,7 +111,8 @@ def self_train(
         if number == teaching.rounds:
             break
         for place in going:
-            choices[place] = _choice(material, cohorts[place], teachers[place], votes[place], pool, teaching)
+            own = _teachers(material, cohorts[place], teachers[place], linear.get(place), teaching)
+            choices[place] = _choice(material, cohorts[place], own, votes[place], pool, teaching)
         # Whom nobody can teach anything has come to the end.
         going = [place for place in going if any(choices[place].of_students)]
     return [Course(tuple(own)) for own in rounds]
@@ -160,15 +168,37 @@ def _votes(
     return votes
 
 
+def _linear_teachers(material: Material, cohorts: Sequence[Cohort], pool: np.ndarray) -> dict[int, list[Teacher]]:
+    """A classifier on the structure of the pool for each student of each cohort."""
+    structure = PoolStructure(material.data, pool, cohorts[0].members[0].seed)
+    return {
+        place: [classifier(material, structure, member) for member in cohort.members]
+        for place, cohort in enumerate(cohorts)
+    }
+
+
+def _teachers(
+    material: Material,
+    cohort: Cohort,
+    trained: Sequence[Sequence[Trained]],
+    linear: Sequence[Teacher] | None,
+    teaching: Teaching,
+) -> Sequence[Teacher]:
+    """The teacher of each student of a cohort; `trained` are the networks of each student's labelled clips."""
+    if linear and NETWORKS not in teaching.teachers:
+        return linear
+    networks = [partial(answers, material, [one.network for one in own]) for own in trained]
+    return panel(material, cohort.members, networks, linear) if linear else networks
+
+
 def _choice(
     material: Material,
     cohort: Cohort,
-    teachers: Sequence[Sequence[Trained]],
+    teachers: Sequence[Teacher],
     votes: Sequence[np.ndarray],
     pool: np.ndarray,
     teaching: Teaching,
 ) -> Choice:
     if teaching.given is not None:
         return Choice((teaching.given,) * len(teachers), teaching.given, None)
-    networks = [[one.network for one in own] for own in teachers]
-    return choose(material, cohort, networks, votes, pool, teaching.selection, teaching.prior)
+    return choose(material, cohort, teachers, votes, pool, teaching.selection, teaching.prior)

@@ -54,6 +54,8 @@ def audit(found: SelfTraining, labels: LabelSet) -> dict[str, Any]:
     frequencies = np.bincount(found.targets, minlength=len(labels)) / len(found.targets)
     rounds = [_round(one, found, frequencies, labels) for one in found.course.rounds]
     return {
+        "pool_used": found.teaching.rounds > 0,
+        "teachers": list(found.teaching.teachers),
         "rounds": rounds,
         "given_by": list(found.teaching.given_by),
         "held_out": held_out(found.teaching),
@@ -143,6 +145,12 @@ def _accepted_as(own: Evidence, number: int) -> np.ndarray:
 
 
 def _warnings(rounds: Sequence[Mapping[str, Any]], found: SelfTraining, labels: LabelSet) -> Iterator[str]:
+    if not found.teaching.rounds:
+        yield (
+            "The pool is not learnt from: the networks are those of the labelled clips alone. --trust-pool learns from "
+            "it all the same."
+        )
+        return
     taught = [one for one in rounds if "accepted" in one]
     if not taught:
         yield "No clip of the pool was accepted: the networks are those of the labelled clips alone."

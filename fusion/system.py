@@ -186,9 +186,14 @@ class Laboratory:
         """The system of the features `names`, whose networks learn from the clips `pool`, rows without labels, too.
 
         Configurations are those of the plain system: of the folds, and inside each outer fold. Re-runs are taught anew.
+        A pool that its checks warn of teaches nothing, unless the `teaching` trusts it: the system is then the plain
+        one, with an audit that says so.
         """
         plain, of_outer = self.system(names, inner), self._of_outer(tuple(names), inner)
         problem = self._problem.only(plain.features)
+        checks = check_pool(problem.inputs, problem.train, pool, problem.seed)
+        if any(checks.warnings) and not teaching.trusts_pool:
+            teaching = replace(teaching, rounds=0)
         runs = [problem.of_draw(plain.search.best.number)]
         runs += [problem.again("repeat", number) for number in range(self._repeats)]
         nothing = np.empty(0, dtype=np.int64)
@@ -208,7 +213,6 @@ class Laboratory:
             of_outers |= dict(zip(outers, found[len(beside) :], strict=True))
         again = [self._run(one, course.kept.students) for one, course in zip(runs, courses, strict=True)]
         audited = tuple((of_outers[outer], problem.material.targets[problem.held_out(outer)]) for outer in self._outers)
-        checks = check_pool(problem.inputs, problem.train, pool, problem.seed)
         return replace(
             plain,
             run=again[0],

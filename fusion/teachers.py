@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from fusion.inputs import SMALLEST
 from fusion.priors import adjusted, black_box_priors, class_frequencies, em_priors
 from fusion.pseudo_labels import (
     ABSTAINS,
@@ -25,6 +26,13 @@ ROWS_AT_ONCE = 8192
 """Clips that are asked about at once: a pool needs no more memory than the answers."""
 
 PRIORS = ("em", "bbse")
+
+NETWORKS, CLUSTERS = "networks", "clusters"
+KINDS = (NETWORKS, CLUSTERS)
+"""The kinds of teachers: networks like the students, and linear classifiers on the structure of the pool."""
+
+Teacher = Callable[[np.ndarray], np.ndarray]
+"""Gives logits (N, C) of clips by their rows (N,)."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +93,54 @@ def votes_of(seen: Material, network: Network, rows: np.ndarray) -> np.ndarray:
     return np.where(has_any, answers(seen, [network], rows).argmax(axis=1), ABSTAINS).astype(np.int8)
 
 
+def panel(
+    material: Material, members: Sequence[Member], one: Sequence[Teacher], other: Sequence[Teacher]
+) -> list[Teacher]:
+    """For each of the students `members` one teacher that stands for two of different kinds.
+
+    It says the mean of their probabilities, those of each kind at the temperature that makes them honest on the clips
+    that choose epochs: neither kind speaks louder than it knows.
+    """
+    truth = np.concatenate([material.targets[member.choose] for member in members])
+    temperatures = [
+        best_temperature(
+            _softmax(np.concatenate([teacher(member.choose) for teacher, member in zip(kind, members, strict=True)])),
+            truth,
+        )
+        for kind in (one, other)
+    ]
+
+    def together(pair: tuple[Teacher, Teacher]) -> Teacher:
+        def logits(rows: np.ndarray) -> np.ndarray:
+            shares = [
+                at_temperature(_softmax(teacher(rows)), warmth)
+                for teacher, warmth in zip(pair, temperatures, strict=True)
+            ]
+            return np.log(np.maximum(np.mean(shares, axis=0), SMALLEST)).astype(np.float32)
+
+        return logits
+
+    return [together(pair) for pair in zip(one, other, strict=True)]
+
+
 def choose(
     material: Material,
     cohort: Cohort,
-    teachers: Sequence[Sequence[Network]],
+    teachers: Sequence[Teacher],
     votes: Sequence[np.ndarray],
     pool: np.ndarray,
     selection: Selection,
     prior: str | None,
 ) -> Choice:
-    """What the `teachers` of each student teach it of the clips `pool` (M,).
+    """What the teacher of each student teaches it of the clips `pool` (M,).
 
     `votes` (V, M + H) are by student what views say of the pool and of the hidden clips. The clips that choose a
     student's epoch give the temperature, and with the training clips the estimates of the pool's frequencies; to those
     named by `prior` the probabilities of the pool are moved.
     """
     rows = np.concatenate([pool, cohort.hidden])
-    said = [answers(material, own, rows) for own in teachers]
-    held_out = np.concatenate(
-        [answers(material, own, one.choose) for own, one in zip(teachers, cohort.members, strict=True)]
-    )
+    said = [teacher(rows) for teacher in teachers]
+    held_out = np.concatenate([teacher(one.choose) for teacher, one in zip(teachers, cohort.members, strict=True)])
     truth = np.concatenate([material.targets[one.choose] for one in cohort.members])
     temperature = best_temperature(_softmax(held_out), truth)
     frequencies = class_frequencies(

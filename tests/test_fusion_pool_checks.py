@@ -58,3 +58,11 @@ def test_an_empty_pool_and_a_feature_that_lacks_are_refused() -> None:
     with pytest.raises(InputError, match="'a1': none of the 300 clips of the pool has it"):
         check_features(without, POOL)
     check_features(inputs, POOL)
+
+
+def test_a_small_pool_is_not_called_unrelated_for_being_small() -> None:
+    """Over twenty draws of eleven clips of the training clips' kind."""
+    inputs = make_inputs(390, skill=0.5)
+    rng = np.random.default_rng(0)
+    warned = [list(check_pool(inputs, TRAIN, rng.choice(POOL, 11, replace=False), seed).warnings) for seed in range(20)]
+    assert sum(map(bool, warned)) <= 1

@@ -94,10 +94,10 @@ def test_where_nothing_is_accepted_a_course_ends() -> None:
 
 def test_views_and_others_must_agree() -> None:
     problem = problem_of()
-    selection = Selection(quantile=1)
-    alone = courses(problem, Teaching(selection=selection))[0].rounds[1].choice
+    selection, networks = Selection(quantile=1), ("networks",)
+    alone = courses(problem, Teaching(selection=selection, teachers=networks))[0].rounds[1].choice
     views = {"text": ("t1",), "video": ("v1",)}
-    agreed = courses(problem, Teaching(selection=selection, views=views))[0].rounds[1].choice
+    agreed = courses(problem, Teaching(selection=selection, teachers=networks, views=views))[0].rounds[1].choice
 
     def precision(given: PseudoLabels) -> float:
         return float((given.probabilities.argmax(axis=1) == given.rows % CLASSES).mean())
@@ -106,7 +106,7 @@ def test_views_and_others_must_agree() -> None:
     assert precision(agreed.together) > precision(alone.together)
     votes = np.full((1, len(problem.material.targets)), -1, dtype=np.int8)
     votes[0, POOL[:100]] = POOL[:100] % CLASSES
-    told = courses(problem, Teaching(selection=selection, votes=votes))[0].rounds[1].choice.together
+    told = courses(problem, Teaching(selection=selection, teachers=networks, votes=votes))[0].rounds[1].choice.together
     of_voted = np.isin(told.rows, POOL[:100])
     assert (told.probabilities.argmax(axis=1) == told.rows % CLASSES)[of_voted].all(), "who is told agrees"
     assert set(POOL[100:]) <= set(told.rows), "who says nothing does not object"

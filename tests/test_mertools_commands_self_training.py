@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_corpus import DIMS, LABELS, make_toy_corpus
+from toy_corpus import DIMS, LABELS, make_toy_corpus, move_features
 
 from mertools.commands.fuse import main
 from mertools.corpus import read_manifest
@@ -148,6 +148,9 @@ def test_an_empty_pool_is_refused(tmp_path: Path) -> None:
         (["--self-train", "--candidates", "list.csv"], "would take all other clips out of the pool"),
         (["--self-train", "--no-nested"], "audited on the outer folds of cv-nested"),
         (["--self-train", "2", "--pseudo-labels", "x.csv"], "in one round"),
+        (["--pseudo-labels", "x.csv", "--teachers", "clusters"], "leave --agree, --teachers and ROUNDS out"),
+        (["--self-train", "--teachers", "parrots"], "--teachers parrots: wanted networks or clusters, or both"),
+        (["--trust-pool"], "--trust-pool is about learning without labels"),
         (["--self-train", "0"], "at least 1"),
         (["--self-train", "--accept", "1.2"], "not a number from 0 to 1"),
     ],
@@ -156,3 +159,24 @@ def test_contradictions_are_refused(options: list[str], message: str, capsys: py
     with pytest.raises(SystemExit):
         main(options)
     assert message in capsys.readouterr().err
+
+
+def test_a_pool_that_is_warned_of_is_not_learnt_from_unless_it_is_trusted(corpus: Path, tmp_path: Path) -> None:
+    """The pool's features are moved; then the row is that of the plain networks, and says so."""
+    make_toy_corpus(tmp_path / "moved", 120)
+    features = tmp_path / "moved" / "features"
+    pool = {clip.name for clip in read_manifest(corpus / "manifest.csv").clips if clip.split != "train"}
+    move_features(features, pool, 8.0)
+    made, result = run(tmp_path / "moved", tmp_path / "careful", "--self-train")
+    plain, taught = result["rows"]
+    found = taught["self_training"]
+    assert found["pool_used"] is False and found["transductive"] == [] and taught["scores"] == plain["scores"]
+    assert any("of another domain" in text for text in found["warnings"]) and "--trust-pool" in found["warnings"][-1]
+    assert "pseudo_labels" not in result["files"]
+    markdown = (made / "table.md").read_text()
+    assert "pool not used" in markdown and "another domain" in markdown and "self-trained" not in markdown
+    trusting = ["--self-train", "--trust-pool", "--teachers", "clusters"]
+    _, result = run(tmp_path / "moved", tmp_path / "trusting", *trusting)
+    found = result["rows"][-1]["self_training"]
+    assert found["pool_used"] is True and found["teachers"] == ["clusters"] and found["rounds"][1]["accepted"] > 0
+    assert any("of another domain" in text for text in found["warnings"])

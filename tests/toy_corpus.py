@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,3 +57,19 @@ def add_noise(features: Path, to: Path, seed: int, clips: int | None = None) -> 
             writer.append(rows)
             writer.pack([row.name for row in rows])
     return to
+
+
+def move_features(features: Path, clips: Container[str], by: float) -> None:
+    """Move the toy features of some clips in the folder `features`, as if they were of another domain."""
+    for name in DIMS:
+        path = features / f"{name}.h5"
+        found = read_features(path)
+        moved = found.utterance + np.array([[by if clip in clips else 0.0] for clip in found.names])
+        rows = [
+            Row(clip, "ok", utterance=vector.astype(np.float32)) if status == "ok" else Row(clip, status, reason)
+            for clip, status, reason, vector in zip(found.names, found.status, found.reason, moved, strict=True)
+        ]
+        path.unlink()
+        with FeatureWriter(path, found.provenance) as writer:
+            writer.append(rows)
+            writer.pack([row.name for row in rows])

@@ -132,6 +132,18 @@ def _add_self_training(group: argparse._ArgumentGroup) -> None:
         "--pool", action=Several, metavar="SPLIT", help="splits to learn from without labels (default: all but train)"
     )
     group.add_argument(
+        "--trust-pool",
+        action="store_true",
+        help="learn from the pool even where a check warns that its features are of another domain or of other clips",
+    )
+    group.add_argument(
+        "--teachers",
+        action=Several,
+        metavar="KIND",
+        help="who says what the pool's clips are: 'networks' like the student's, trained on its labelled clips, or "
+        "'clusters', a linear classifier on where a clip lies in the pool (default: both, the mean of what they say)",
+    )
+    group.add_argument(
         "--pseudo-labels",
         type=Path,
         metavar="CSV",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PSEUDO_LABELS = "pseudo_labels.csv"
 MODALITY, ENCODER = "modality", "encoder"
+TEACHERS = ("networks", "clusters")
 
 
 def check_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -28,18 +29,21 @@ def check_options(options: argparse.Namespace, parser: argparse.ArgumentParser) 
     if options.pseudo_labels and not options.self_train:
         options.self_train = 1
     if not options.self_train:
-        for name in ("pool", "agree", "threshold", "class_cap", "soft_labels", "pool_prior"):
+        for name in ("pool", "trust_pool", "teachers", "agree", "threshold", "class_cap", "soft_labels", "pool_prior"):
             if getattr(options, name):
                 parser.error(f"--{name.replace('_', '-')} is about learning without labels: give --self-train too")
         return
+    unknown = [kind for kind in options.teachers or () if kind not in TEACHERS]
+    if unknown:
+        parser.error(f"--teachers {unknown[0]}: wanted {' or '.join(TEACHERS)}, or both")
     if options.table4 or options.table5:
         parser.error("--self-train teaches one system, --table4 and --table5 make many: give one or the other")
     if options.candidates:
         parser.error("--candidates would take all other clips out of the pool: leave it out with --self-train")
     if not options.nested:
         parser.error("--self-train is audited on the outer folds of cv-nested: leave --no-nested and --as-released out")
-    if options.pseudo_labels and (options.agree or options.self_train > 1):
-        parser.error("--pseudo-labels are taught as they are, in one round: leave --agree and ROUNDS out")
+    if options.pseudo_labels and (options.agree or options.teachers or options.self_train > 1):
+        parser.error("--pseudo-labels are taught as they are, in one round: leave --agree, --teachers and ROUNDS out")
 
 
 def pool_of(options: argparse.Namespace, corpus: Corpus, inputs: Mapping[str, Inputs]) -> np.ndarray:
@@ -81,11 +85,13 @@ def teaching_of(
             cap=options.class_cap,
             soft=options.soft_labels,
         ),
+        teachers=tuple(kind for kind in TEACHERS if kind in (options.teachers or TEACHERS)),
         views=_views(options.agree, inputs),
         votes=_votes(files, corpus, labels) if files else None,
         prior=options.pool_prior,
         given=file and file.given,
         given_by=file.teachers if file else (),
+        trusts_pool=options.trust_pool,
     )
 
 

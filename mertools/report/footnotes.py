@@ -58,6 +58,10 @@ def footnotes(
 def _on_self_training(found: Mapping[str, Any]) -> Iterator[str]:
     """What a self-trained system has seen, and what its audit warns of."""
     pool = ", ".join(f"{split} ({clips:,})" for split, clips in found["pool"].items())
+    if not found["pool_used"]:
+        yield f"Pool not used: clips without labels of {pool}, which a check warns of."
+        yield from (f"Pool not used: warning: {text}" for text in found["warnings"])
+        return
     rounds = "no round" if not found["kept"] else f"round {found['kept']}"
     yield f"Self-trained: also on clips without labels of {pool}; {rounds} of {len(found['rounds']) - 1} counts."
     if found["transductive"]:

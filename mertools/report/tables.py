@@ -340,7 +340,9 @@ def _group(row: Mapping[str, Any]) -> str:
 
 
 def _system(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    return _fused(row, labels) + (", self-trained" if row.get("self_training") else "")
+    if not row.get("self_training"):
+        return _fused(row, labels)
+    return _fused(row, labels) + (", self-trained" if row["self_training"]["pool_used"] else ", pool not used")
 
 
 def _fused(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:

@@ -1,0 +1,134 @@
+"""Teachers that have looked at the pool: linear classifiers on what its clips show of its own structure.
+
+A few dozen labels do not tell a network which differences between clips matter. The pool tells much of it without any
+label: its clips lie closer together in some places than in others. A clip is described by the pool's principal
+components and by how near it lies to each of the pool's clusters, feature by feature (Coates and Ng 2012, "Learning
+Feature Representations with K-means"); on such descriptions a logistic regression needs few labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+
+from fusion.inputs import LIMIT, Data, Scaling
+from fusion.teachers import ROWS_AT_ONCE, Teacher
+from fusion.training import Material, Member
+from mertools.randomness import generator
+
+CLIPS = 20_000
+"""At most so many clips of the pool, drawn by chance, make the clusters."""
+
+COMPONENTS = 20
+"""Principal components of a feature."""
+
+CLUSTERS = (8, 32)
+"""The fewest and the most clusters of a feature; between them there are as many as the root of the number of clips."""
+
+DRAWS = 3
+"""How many times a feature is clustered, from other starts: borders between clusters are a matter of chance."""
+
+NEARNESS = 3.0
+"""How much nearness to clusters counts beside principal components, each of which has a deviation of at most 1."""
+
+INVERSE_PENALTY = 10.0
+"""scikit-learn's C of the logistic regression."""
+
+NEVER = -30.0
+"""The logit of a class of which a teacher has seen no clip."""
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    """Centres (K, P), and the usual distance of a clip to the nearest of them."""
+
+    centres: np.ndarray
+    distance: float
+
+    @classmethod
+    def of(cls, points: np.ndarray, count: int, seed: int) -> _Clusters:
+        found = KMeans(count, n_init=5, random_state=seed).fit(points)
+        nearest = found.transform(points).min(axis=1)
+        return cls(found.cluster_centers_, max(float(np.median(nearest)), float(np.finfo(np.float32).tiny)))
+
+    def nearness(self, points: np.ndarray) -> np.ndarray:
+        """How much each point (N, P) belongs to each cluster, (N, K), of sum 1."""
+        squares = ((points[:, None, :] - self.centres) ** 2).sum(axis=2) / (2 * self.distance**2)
+        shares = np.exp(squares.min(axis=1, keepdims=True) - squares)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class _FeatureStructure:
+    """What the pool shows of one feature: components, scaled by one over the root of the dimension, and clusters."""
+
+    components: PCA
+    scale: float
+    clusters: tuple[_Clusters, ...]
+
+    @classmethod
+    def of(cls, values: np.ndarray, chance: np.random.Generator) -> _FeatureStructure:
+        """Of scaled `values` (N, D)."""
+        seeds = chance.integers(2**32, size=1 + DRAWS).tolist()
+        components = PCA(min(COMPONENTS, *values.shape), random_state=seeds[0]).fit(values)
+        scale = 1 / np.sqrt(values.shape[1])
+        points = scale * components.transform(values)
+        count = min(int(np.clip(round(np.sqrt(len(points))), *CLUSTERS)), len(points))
+        return cls(components, scale, tuple(_Clusters.of(points, count, seed) for seed in seeds[1:]))
+
+    def describe(self, values: np.ndarray) -> np.ndarray:
+        points = self.scale * self.components.transform(values)
+        near = [NEARNESS / np.sqrt(len(self.clusters)) * own.nearness(points) for own in self.clusters]
+        return np.concatenate([points, *near], axis=1).astype(np.float32)
+
+
+class PoolStructure:
+    """Principal components and clusters of a pool without labels, feature by feature."""
+
+    def __init__(self, data: Data, pool: np.ndarray, seed: int) -> None:
+        """Of the clips `pool`, rows of `data`; every feature is there for at least one of them."""
+        chance = generator(seed, "structure of the pool")
+        self._data = data
+        some = np.sort(chance.choice(pool, min(CLIPS, len(pool)), replace=False))
+        self._scaling = Scaling.fit(data, some, LIMIT)
+        values, present = self._scaled(some)
+        self._features = [_FeatureStructure.of(own[has], chance) for own, has in zip(values, present.T, strict=True)]
+
+    def describe(self, rows: np.ndarray) -> np.ndarray:
+        """The clips `rows`, (N, M) float32; 0 where a clip lacks a feature."""
+        blocks = [rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(rows), ROWS_AT_ONCE)]
+        return np.concatenate([self._described(block) for block in blocks])
+
+    def _described(self, rows: np.ndarray) -> np.ndarray:
+        values, present = self._scaled(rows)
+        parts = [
+            structure.describe(own) * has[:, None]
+            for structure, own, has in zip(self._features, values, present.T, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _scaled(self, rows: np.ndarray) -> tuple[Sequence[np.ndarray], np.ndarray]:
+        """The scaled values of the clips by feature, each (N, D), and which features they have, (N, F)."""
+        values = self._data.values[rows].sub(self._scaling.mean).mul_(self._scaling.factor)
+        values = values.clamp_(-self._scaling.limit, self._scaling.limit).cpu()
+        return [own.numpy() for own in values.split(self._data.dims, dim=1)], self._data.present[rows].cpu().numpy()
+
+
+def classifier(material: Material, structure: PoolStructure, member: Member) -> Teacher:
+    """A logistic regression of the labels of `member`'s training clips."""
+    targets = material.targets[member.train]
+    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(structure.describe(member.train), targets)
+
+    def logits(rows: np.ndarray) -> np.ndarray:
+        found = np.full((len(rows), material.classes), NEVER, dtype=np.float32)
+        for begin in range(0, len(rows), ROWS_AT_ONCE):
+            block = rows[begin : begin + ROWS_AT_ONCE]
+            found[begin : begin + len(block), model.classes_] = model.predict_log_proba(structure.describe(block))
+        return found
+
+    return logits
