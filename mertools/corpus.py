@@ -166,7 +166,7 @@ def stratified_folds(clips: Sequence[Clip], count: int, seed: int, group: str | 
     if group is None:
         splitter, groups = StratifiedKFold(count, shuffle=True, random_state=random_state), None
     else:
-        groups = [_group(clips[i], group) for i in order]
+        groups = [group_of(clips[i], group, "--group") for i in order]
         if len(set(groups)) < count:
             raise InputError(
                 f"--group {group}: {len(set(groups))} groups cannot fill {count} folds; use fewer --folds."
@@ -198,10 +198,11 @@ def _check_count(count: int) -> None:
         raise InputError(f"--folds {count}: cross-validation needs two folds or more.")
 
 
-def _group(clip: Clip, column: str) -> str:
+def group_of(clip: Clip, column: str, option: str) -> str:
+    """What `clip` has in `column` of the manifest; raises InputError, which names the `option`, where that is empty."""
     value = clip.speaker if column == "speaker" else clip.columns.get(column, "")
     if not value:
-        raise InputError(f"--group {column}: clip {clip.name!r} has no value in column {column!r} of the manifest.")
+        raise InputError(f"{option} {column}: clip {clip.name!r} has no value in column {column!r} of the manifest.")
     return value
 
 

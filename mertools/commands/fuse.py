@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fusion.result import Entry
     from fusion.self_training import Teaching
     from fusion.system import Laboratory, ProgressOf, System
+    from mertools.clip import Clip
 
 TABLE5_COMBINATIONS = ("AV", "AT", "VT", "AVT")
 TABLE5_MOST = 6
@@ -176,17 +177,29 @@ def load(options: argparse.Namespace, corpus: Corpus) -> dict[str, Inputs]:
         if letter not in letters:
             found = ", ".join(f"{name} ({feature.provenance.modality})" for name, feature in inputs.items())
             raise InputError(f"--modalities {options.modalities}: no {MODALITIES[letter]} feature among {found}.")
-    return {name: feature for name, feature in inputs.items() if feature.letter in (options.modalities or letters)}
+    inputs = {name: feature for name, feature in inputs.items() if feature.letter in (options.modalities or letters)}
+    return scaled(options, inputs, corpus.clips)
+
+
+def scaled(options: argparse.Namespace, inputs: dict[str, Inputs], clips: Sequence[Clip]) -> dict[str, Inputs]:
+    """The features `inputs` of `clips` as `--scale-by` asks for them."""
+    if not options.scale_by:
+        return inputs
+
+    from fusion.group_scaling import scaled_by
+
+    return scaled_by(inputs, clips, options.scale_by)
 
 
 def load_variants(options: argparse.Namespace, corpus: Corpus, inputs: Mapping[str, Inputs]) -> list[Variant]:
     """What `--also` names."""
     from fusion.inputs import load_variant
 
-    return [
+    found = [
         load_variant(name, Path(folder), inputs, corpus.clips, extract_command(options, folder))
         for name, folder in options.also.items()
     ]
+    return [replace(one, inputs=scaled(options, dict(one.inputs), corpus.clips)) for one in found]
 
 
 def load_copies(
@@ -195,10 +208,11 @@ def load_copies(
     """What `--train-also` names, of the training clips."""
     from fusion.inputs import load_copy
 
-    return tuple(
+    found = [
         load_copy(Path(folder), inputs, corpus.train, f"{extract_command(options, folder)} --noise RECIPE")
         for folder in options.train_also
-    )
+    ]
+    return tuple(scaled(options, copy, corpus.train) for copy in found)
 
 
 def extract_command(options: argparse.Namespace, folder: Path | str) -> str:

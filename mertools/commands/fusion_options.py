@@ -83,6 +83,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "deviations away to 5, which keeps outliers of noisy clips in bounds; or leave it as it is",
     )
     group.add_argument(
+        "--scale-by",
+        metavar="COLUMN",
+        help="first bring every feature to mean 0 and deviation 1 over all clips that share this column (speaker), "
+        "those that are scored among them, without their labels",
+    )
+    group.add_argument(
         "--modality-dropout",
         type=_share,
         default=0.0,

@@ -74,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, work, write, tell; returns the exit status."""
     options = parse(arguments)
     run = read_fusion(options.run)
+    if column := run["configuration"].get("scale_by"):
+        raise InputError(
+            f"{options.run} scales features by {column}, over all clips of the corpus; a sweep corrupts some of them. "
+            "Name a run without --scale-by."
+        )
     corpus, labels, (finished,) = read_runs([options.run], options.data, options.media_root)
     clips = labelled(corpus, options.split)
     configured = run["configuration"].get("media_root")

@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = read_fusion(options.run)
 
     from feature_extractors.encoder import torch_device
+    from fusion.group_scaling import scaled_by
     from fusion.inputs import load_inputs
     from fusion.networks import load_networks
 
@@ -84,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.features, list(networks.shapes), corpus.clips, extract_command(options, options.features)
     )
     networks.check(inputs)
+    if run["configuration"].get("scale_by"):
+        inputs = scaled_by(inputs, corpus.clips, run["configuration"]["scale_by"])
     trained = _trained_clips(options.run / run["files"]["out_of_fold"], corpus, labels)
     device = str(torch_device(options.device))
     started = run_record.now()

@@ -48,6 +48,11 @@ def footnotes(
             "†: features ranked by the average of the paper's Table 4, which holds both test sets: these systems have "
             "seen test labels in every column."
         )
+    if column := result.get("configuration", {}).get("scale_by"):
+        yield (
+            f"Features are scaled by {column}: transductive, with the means and deviations of all clips of a {column}, "
+            "scored ones among them, without their labels."
+        )
     for row in rows:
         if row.get("self_training"):
             yield from _on_self_training(row["self_training"])
