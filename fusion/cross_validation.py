@@ -99,9 +99,21 @@ class Problem:
 
     def outer_member(self, configuration: Configuration, outer: int) -> Member:
         """The network of an outer fold: the next fold chooses its epoch, the others train it (`cv-nested`)."""
-        inner = (outer + 1) % self.fold_count
-        train = (self.folds != outer) & (self.folds != inner)
-        return self._member(configuration, train, inner, f"outer fold {outer}")
+        return self.outer_members(configuration, outer)[0]
+
+    def outer_members(self, configuration: Configuration, outer: int) -> list[Member]:
+        """All networks that never see the outer fold: each other fold chooses the epoch of one, the next fold that of
+        the first, which is the outer fold's own."""
+        inners = [(outer + step) % self.fold_count for step in range(1, self.fold_count)]
+        return [
+            self._member(
+                configuration,
+                (self.folds != outer) & (self.folds != inner),
+                inner,
+                f"outer fold {outer}" if inner == inners[0] else f"outer fold {outer}, inner fold {inner}",
+            )
+            for inner in inners
+        ]
 
     def held_out(self, fold: int) -> np.ndarray:
         """The clips of a fold, as rows of the data."""

@@ -45,6 +45,11 @@ class Teaching:
     given_by: tuple[str, ...] = ()
     trusts_pool: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether any teacher is asked."""
+        return self.rounds > 0 and self.given is None
+
 
 @dataclass(frozen=True)
 class Round:
@@ -95,8 +100,7 @@ def self_train(
     `tell` is told of each round before it is trained: its number, and how many networks it has.
     """
     votes = _votes(material, training, cohorts, pool, teaching)
-    asked = teaching.rounds and teaching.given is None
-    linear = _linear_teachers(material, cohorts, pool) if asked and CLUSTERS in teaching.teachers else {}
+    linear = _linear_teachers(material, cohorts, pool) if teaching.asks and CLUSTERS in teaching.teachers else {}
     rounds: list[list[Round]] = [[] for _ in cohorts]
     choices: list[Choice | None] = [None] * len(cohorts)
     going = list(range(len(cohorts)))

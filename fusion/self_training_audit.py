@@ -12,7 +12,7 @@ from fusion.pool_checks import PoolChecks
 from fusion.pseudo_labels import OWN_TEACHER, PseudoLabels
 from fusion.self_training import Course, Round, Teaching
 from fusion.teachers import Evidence
-from mertools.calibration import expected_calibration_error
+from mertools.calibration import at_temperature, best_temperature, expected_calibration_error
 from mertools.emotions import LabelSet
 
 DRIFT = 0.25
@@ -49,7 +49,8 @@ def audit(found: SelfTraining, labels: LabelSet) -> dict[str, Any]:
 
     The precision of a class is measured on labelled clips whose labels neither students nor teachers saw: the outer
     folds, each with the teachers of its own course. `estimate` is the share that was right, drawn towards the teachers'
-    calibrated confidence in the clips accepted of the pool, which counts as PRIOR_CLIPS clips.
+    confidence in the clips accepted of the pool, which counts as PRIOR_CLIPS clips. Several teachers that agree are
+    surer than they say, each being calibrated alone: a temperature on the hidden clips mends that.
     """
     frequencies = np.bincount(found.targets, minlength=len(labels)) / len(found.targets)
     rounds = [_round(one, found, frequencies, labels) for one in found.course.rounds]
@@ -112,8 +113,9 @@ def _round(one: Round, found: SelfTraining, frequencies: np.ndarray, labels: Lab
         },
         "calibration_error": _calibration_errors(hidden),
     }
+    confidences = _confidences(evidence, hidden)
     for number, name in enumerate(labels.names):
-        row["classes"][name]["precision"] = _precision(number, one, hidden)
+        row["classes"][name]["precision"] = _precision(number, one, confidences, hidden)
     return row
 
 
@@ -128,14 +130,24 @@ def _calibration_errors(hidden: Sequence[tuple[Evidence, np.ndarray]]) -> dict[s
     }
 
 
-def _precision(number: int, one: Round, hidden: Sequence[tuple[Evidence, np.ndarray]]) -> dict[str, Any]:
+def _confidences(evidence: Evidence, hidden: Sequence[tuple[Evidence, np.ndarray]]) -> np.ndarray:
+    """How sure the teachers together are of each clip that they chose, (P,), at the hidden clips' temperature."""
+    if not hidden:
+        return evidence.chosen.max(axis=1)
+    said, truth = (np.concatenate(parts) for parts in zip(*((own.hidden, truth) for own, truth in hidden), strict=True))
+    return at_temperature(evidence.chosen, best_temperature(said, truth)).max(axis=1)
+
+
+def _precision(
+    number: int, one: Round, confidences: np.ndarray, hidden: Sequence[tuple[Evidence, np.ndarray]]
+) -> dict[str, Any]:
     """How often the class `number` is right where it is accepted: hidden clips, those that were right, an estimate."""
     right = [truth[_accepted_as(own, number)] == number for own, truth in hidden]
     right = np.concatenate([np.empty(0, dtype=bool), *right])
     of_class = one.choice.together.probabilities.argmax(axis=1) == number
     estimate = None
     if of_class.any():
-        confidence = one.choice.evidence.confidences[of_class].mean()
+        confidence = confidences[of_class].mean()
         estimate = float((right.sum() + PRIOR_CLIPS * confidence) / (len(right) + PRIOR_CLIPS))
     return {"clips": len(right), "right": int(right.sum()), "estimate": estimate}
 

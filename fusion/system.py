@@ -205,9 +205,14 @@ class Laboratory:
             outers, own = outers_of.get(features, []), self._problem.only(features)
             beside = [] if features != plain.features else cohorts
             chosen = self._serving(features, outers).inner if outers else {}
-            members = [own.outer_member(chosen[outer][0].configuration, outer) for outer in outers]
+            # One network scores an outer fold, as without a pool. Others teach beside it, so that what is audited on
+            # the fold's clips was chosen by about as many teachers as choose for the folds.
+            members = [
+                own.outer_members(chosen[outer][0].configuration, outer)[: None if teaching.asks else 1]
+                for outer in outers
+            ]
             hidden = [own.held_out(outer) for outer in outers]
-            more = [Cohort((member,), clips) for member, clips in zip(members, hidden, strict=True)]
+            more = [Cohort(tuple(of_outer), clips) for of_outer, clips in zip(members, hidden, strict=True)]
             found = self_train(own.material, own.training, [*beside, *more], pool, teaching, self._tell)
             courses += found[: len(beside)]
             of_outers |= dict(zip(outers, found[len(beside) :], strict=True))

@@ -51,14 +51,14 @@ class Evidence:
     """How a choice of pseudo-labels came about.
 
     `temperature` made the teachers' probabilities honest, `pool_priors` are class frequencies of the pool by name of
-    the estimate, `confidences` (P,) calibrated ones of what is chosen. `hidden_raw` and `hidden` (H, C) are what is
-    said of the cohort's hidden clips without and with the temperature, `hidden_accepted` (H,) which of them would have
-    been taught.
+    the estimate, `chosen` (P, C) calibrated probabilities of what is chosen. `hidden_raw` and `hidden` (H, C) are what
+    is said of the cohort's hidden clips without and with the temperature, `hidden_accepted` (H,) which of them would
+    have been taught.
     """
 
     temperature: float
     pool_priors: Mapping[str, np.ndarray]
-    confidences: np.ndarray
+    chosen: np.ndarray
     hidden_raw: np.ndarray
     hidden: np.ndarray
     hidden_accepted: np.ndarray
@@ -174,7 +174,7 @@ def choose(
     evidence = Evidence(
         temperature,
         priors,
-        whole.probabilities[: len(pool)][whole.accepted[: len(pool)]].max(axis=1),
+        whole.probabilities[: len(pool)][whole.accepted[: len(pool)]],
         _softmax(together[hidden]),
         whole.probabilities[hidden],
         whole.accepted[hidden],

@@ -37,6 +37,10 @@ computed with other rounding, which must not depend on a member's place in the s
 Parameters = dict[str, Tensor]
 """The parameters of a model by name, each as a vector (`from_module`), or those of a stack's members, (S, numbers)."""
 
+FEWEST_PSEUDO = 128
+"""An epoch shows at least so many clips without labels, where they are there: beside forty labelled ones as many more
+would not tell what the pool has to tell."""
+
 ROWS_AT_ONCE = 256
 """Clips of a member that are predicted at once."""
 
@@ -84,7 +88,8 @@ class Member:
     """One network to be trained on the clips `train`; those of `choose` choose its epoch. Both are rows of the data.
 
     `names` are what its random draws depend on, beside the seed. With `pseudo` it learns from clips without labels,
-    too: an epoch shows every clip of `train` and as many of those, drawn anew, or all where they are fewer.
+    too: an epoch shows every clip of `train` and as many of those, but FEWEST_PSEUDO at least, drawn anew, or all where
+    they are fewer.
     """
 
     configuration: Configuration
@@ -97,7 +102,7 @@ class Member:
     @property
     def shown_pseudo(self) -> int:
         """How many clips without labels an epoch shows."""
-        return 0 if self.pseudo is None else min(len(self.pseudo), len(self.train))
+        return 0 if self.pseudo is None else min(len(self.pseudo), max(len(self.train), FEWEST_PSEUDO))
 
     @property
     def steps(self) -> int:
@@ -161,9 +166,10 @@ def train(
 
     All of them have pseudo-labels, or none.
 
-    The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code; where
-    clips have copies, with the highest mean of the WAF on the clips and the WAF on each of their copies. `tick` is told
-    how many members have finished another epoch.
+    The best epoch is the first with the highest WAF on the member's `choose` clips, as in the released code; with
+    pseudo-labels the last one: on few clips many epochs look alike, and a later one has learnt more of the pool. Where
+    clips have copies, the highest mean of the WAF on the clips and the WAF on each of their copies counts. `tick` is
+    told how many members have finished another epoch.
     """
     if training.consistency and material.copies is None:
         raise ValueError("consistency is between clips and their copies, and there are none")
@@ -171,10 +177,11 @@ def train(
     wafs = np.full(len(members), -1.0)
     epochs = np.zeros(len(members), dtype=np.int64)
     best = {name: value.detach().clone() for name, value in stack.parameters.items()}
+    is_better = np.greater if members[0].pseudo is None else np.greater_equal
     for epoch in range(training.epochs):
         stack.train_an_epoch()
         scores = stack.held_out_wafs()
-        for place in np.flatnonzero(scores > wafs):
+        for place in np.flatnonzero(is_better(scores, wafs)):
             wafs[place], epochs[place] = scores[place], epoch
             for name, value in stack.parameters.items():
                 best[name][place] = value[place].detach()

@@ -166,3 +166,13 @@ def test_a_feature_may_be_lacking_in_a_whole_fold(everyone: bool) -> None:
         assert np.isfinite(out_of_fold(part, networks, NAMES[:90]).probabilities).all()
         average_of_all = average(part, [one.network for one in networks], np.arange(90, 105), NAMES[90:])
         assert np.isfinite(average_of_all.probabilities).all()
+
+
+def test_all_networks_of_an_outer_fold_leave_it_out() -> None:
+    problem = make_problem()
+    found = problem.outer_members(CONFIGURATION, 1)
+    assert found[0].names == problem.outer_member(CONFIGURATION, 1).names and len({one.names for one in found}) == 2
+    assert [problem.folds[np.searchsorted(problem.train, one.choose[0])] for one in found] == [2, 0]
+    for one in found:
+        assert not set(problem.held_out(1)) & {*one.train, *one.choose}
+        assert len(one.train) + len(one.choose) + len(problem.held_out(1)) == len(problem.train)

@@ -18,6 +18,7 @@ from fusion.models.model import FusionModel
 from fusion.pseudo_labels import PseudoLabels
 from fusion.training import (
     BATCH_SIZE,
+    FEWEST_PSEUDO,
     LEVELS,
     WEIGHT_DECAY,
     Member,
@@ -511,9 +512,9 @@ def pseudo_of(problem: Problem, rows: np.ndarray, weight: float = 1.0) -> Pseudo
 
 
 def test_networks_with_pseudo_labels_come_out_the_same_in_any_stack() -> None:
-    problem = make_problem(train=60, others=60, epochs=4)
+    problem = make_problem(train=60, others=80, epochs=4)
     everyone = [
-        replace(one, pseudo=pseudo_of(problem, np.arange(60, 120 - 5 * place), 0.5))
+        replace(one, pseudo=pseudo_of(problem, np.arange(60, 140 - 5 * place), 0.5))
         for place, one in enumerate(members(problem, 5))
     ]
     stacked = train(problem.material, problem.training, everyone)
@@ -533,15 +534,17 @@ def test_a_class_that_only_pseudo_labels_show_is_learnt() -> None:
     assert not said[0].any() and said[1].double().mean() > 0.8
 
 
-def test_an_epoch_shows_as_many_pseudo_labels_as_labels() -> None:
-    problem = make_problem(train=60, others=600, epochs=1)
+@pytest.mark.parametrize("train", [60, 300])
+def test_an_epoch_shows_as_many_pseudo_labels_as_labels_or_some_more(train: int) -> None:
+    problem = make_problem(train=train, others=600, epochs=1)
     (member,) = members(problem, 1)
-    many, few = (replace(member, pseudo=pseudo_of(problem, np.arange(60, end))) for end in (660, 70))
-    assert (many.shown_pseudo, few.shown_pseudo) == (len(member.train), 10)
+    many, few = (replace(member, pseudo=pseudo_of(problem, np.arange(train, train + end))) for end in (600, 10))
+    wanted = {60: FEWEST_PSEUDO, 300: len(member.train)}[train]
+    assert (many.shown_pseudo, few.shown_pseudo) == (wanted, 10)
     draws = _Draws(many, problem.training, 1, problem.material)
     epochs = [order[counted > 0] for order, counted in (draws.order(), draws.order())]
     for shown in epochs:
-        assert sorted(shown[shown < 60]) == sorted(member.train) and len(shown) == 2 * len(member.train)
+        assert sorted(shown[shown < train]) == sorted(member.train) and len(shown) == len(member.train) + wanted
         assert len(set(shown)) == len(shown)
     assert set(epochs[0]) != set(epochs[1]), "drawn anew"
     assert few.class_counts(problem.material.targets, CLASSES).sum() == len(member.train) + 10
@@ -556,3 +559,12 @@ def test_pseudo_labels_of_no_weight_move_nothing_but_the_batches() -> None:
         train(problem.material, problem.training, [replace(member, pseudo=one)])[0].waf for one in (wrong, heard)
     )
     assert ignored > misled + 0.2
+
+
+def test_of_equally_good_epochs_a_student_takes_the_last_and_others_the_first() -> None:
+    problem = make_problem(train=60, others=60, epochs=12, inputs=make_inputs(120, skill=6, lacking=0))
+    (member,) = members(problem, 1)
+    student = replace(member, pseudo=pseudo_of(problem, np.arange(60, 120)))
+    plain, taught = (train(problem.material, problem.training, [one])[0] for one in (member, student))
+    assert plain.waf == taught.waf == 1, "every late epoch is right"
+    assert plain.epoch < 11 and taught.epoch == 11
