@@ -8,7 +8,6 @@ import functools
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.randomness import generator, seed_for
+from mertools.whole_files import whole_file
 
 PATH_COLUMNS = ("video", "audio", "faces")
 SUBTITLE_COLUMNS = ("subtitle", "subtitle_english")
@@ -129,14 +129,10 @@ def write_manifest(path: Path, clips: Sequence[Clip], media_root: Path | None = 
     rows = [_cells(clip, root) for clip in clips]
     further = dict.fromkeys(column for clip in clips for column in clip.columns)
     columns = ["name", *(c for c in COLUMNS[1:] if any(row[c] for row in rows)), *further]
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def stratified_folds(clips: Sequence[Clip], count: int, seed: int, group: str | None = None) -> np.ndarray:

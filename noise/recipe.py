@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mertools.errors import InputError
+from mertools.whole_files import whole_file
 from noise.augment import TRANSFORMS, Augmentation
 from noise.blur import FACTORS, WAYS
 
@@ -101,13 +101,8 @@ class Recipe:
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write `recipe`, whole or not at all; the folder is made."""
     lines = [_head(recipe), *(_entry(name, clip) for name, clip in recipe.clips.items())]
-    temporary = path.with_name(f".{path.name}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def read_recipe(path: Path) -> Recipe:

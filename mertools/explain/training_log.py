@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mertools.ov.json_lines import read_objects, write_objects
+from mertools.whole_files import whole_file
 
 STEP_COLUMNS = ("number", "stage", "step", "loss", "learning_rate")
 
@@ -18,13 +19,10 @@ class StepLog:
     def __init__(self, path: Path, number: int = 0, step: int = 0) -> None:
         """Keep the rows before step `step` of stage `number`."""
         kept = [row for row in read_steps(path) if (row["number"], row["step"]) < (number, step)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             writer = csv.DictWriter(file, STEP_COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(kept)
-        temporary.replace(path)
         self._path = path
 
     def add(self, number: int, stage: str, step: int, loss: float, learning_rate: float) -> None:

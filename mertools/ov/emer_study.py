@@ -12,6 +12,7 @@ from typing import Any
 from mertools.clip import Clip
 from mertools.errors import InputError
 from mertools.randomness import generator
+from mertools.whole_files import whole_file
 
 FORMAT = "mertools emer study 1"
 
@@ -109,10 +110,8 @@ def study_id(seed: int, clips: Sequence[StudyClip], assigned: Mapping[str, Seque
 
 def write_study(path: Path, study: Study) -> None:
     """Write study.json, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    text = json.dumps({"format": FORMAT, **asdict(study)}, ensure_ascii=False, indent=1)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps({"format": FORMAT, **asdict(study)}, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_study(path: Path) -> Study:

@@ -7,7 +7,6 @@ length, and by agreement between models. How it measures either is not printed; 
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mertools.lexicon import Lexicon
 from mertools.ov.explanation_quality import in_another_language, length
 from mertools.ov.explanations import Explanation
 from mertools.ov.language import LANGUAGES, language_of
+from mertools.whole_files import whole_file
 
 COLUMNS = ("name", "filter", "reason", "figure")
 
@@ -139,13 +139,9 @@ class AgreementFilter:
 
 def write_rejected(path: Path, rejections: Iterable[Rejection]) -> None:
     """Write rejected.csv, a row for each filter that rejects a clip, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for one in rejections:
             figure = "" if one.figure is None else f"{one.figure:g}"
             writer.writerow([one.name, one.filter, one.reason, figure])
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

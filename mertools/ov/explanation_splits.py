@@ -7,12 +7,12 @@ are not: scores on other clips are other scores.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mertools.errors import InputError
 from mertools.randomness import seed_for
+from mertools.whole_files import whole_file
 
 TRAIN, TEST = "train", "test"
 COLUMNS = ("name", "split", "drawn_by")
@@ -60,14 +60,10 @@ def read_splits(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 def write_splits(path: Path, splits: Mapping[str, str], drawn_by: str) -> None:
     """Write split.csv: `name,split,drawn_by`; `drawn_by` tells our draw from another's. Atomic."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([name, split, drawn_by] for name, split in splits.items())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _counted(names: Sequence[str], what: str) -> str:

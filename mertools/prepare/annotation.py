@@ -14,6 +14,7 @@ import numpy as np
 from mertools.emotions import LabelSet
 from mertools.errors import InputError
 from mertools.randomness import generator
+from mertools.whole_files import whole_file
 
 EMOTION = "emotion"
 """What the one question is called in raters' files."""
@@ -132,9 +133,8 @@ def write_key(path: Path, key: Key) -> None:
         "clips": key.clips,
         "orders": key.orders,
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(contents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_key(path: Path) -> Key:

@@ -40,6 +40,7 @@ from mertools.prepare.demo_speech import Prosody, Voice
 from mertools.prepare.demo_truth import Cue, describe, open_labels
 from mertools.prepare.draws import dealt
 from mertools.randomness import generator, seed_for
+from mertools.whole_files import whole_file
 
 GENERATOR_VERSION = 3
 """Rises with any change to what is generated, manifest included: other versions are other corpora."""
@@ -283,9 +284,8 @@ def _claim(folder: Path, settings: Mapping[str, int]) -> None:
         raise InputError(f"{folder} holds a {MANIFEST} that is not a demo corpus. Choose another --out.")
     (folder / "video").mkdir(parents=True, exist_ok=True)
     (folder / "README.txt").write_text(README, encoding="utf-8")
-    temporary = path.with_name(f".{SETTINGS}.tmp")
-    temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(json.dumps(settings) + "\n")
 
 
 def _described(settings: Mapping[str, int] | None) -> str:

@@ -7,7 +7,6 @@ A modality that no clip of the corpus has is no problem of each clip: it is left
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from mertools.emotions import LabelSet
 from mertools.errors import InputError
 from mertools.faces import FaceDetector, read_crops
 from mertools.media import FrameStream, MissingMedium, UnreadableMedia, evenly, read_audio
+from mertools.whole_files import whole_file
 
 Level = Literal["error", "warning"]
 ERROR: Level = "error"
@@ -213,16 +213,11 @@ def _duration(seconds: float) -> list[Problem]:
 
 def write_problems(path: Path, found: Sequence[tuple[Clip, Sequence[Problem]]]) -> None:
     """Write validation.csv, atomically: one row a problem, in the manifest's order; raises InputError."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
             for clip, problems in found:
                 writer.writerows([clip.name, p.level, p.modality, p.kind, p.reason] for p in problems)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise InputError(f"Cannot write {path}: {error.strerror}. Name another place with --out.") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from mertools.ov.language import NAMES
 from mertools.ov.language_models import is_closed
+from mertools.whole_files import whole_file
 
 CARD = "DATA_CARD.md"
 
@@ -26,9 +27,8 @@ CHECKED = "People wrote the clues and checked the texts that language models mad
 
 def write_data_card(path: Path, result: Mapping[str, Any]) -> None:
     """Write the card that `result` (the contents of result.json) tells, atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("\n".join(_lines(result)) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write("\n".join(_lines(result)) + "\n")
 
 
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:

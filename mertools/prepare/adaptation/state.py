@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mertools.errors import InputError
-from mertools.whole_files import whole_folder
+from mertools.whole_files import whole_file, whole_folder
 
 if TYPE_CHECKING:
     import torch
@@ -72,11 +72,8 @@ class LossLog:
         """Keep the rows of the first `step` steps."""
         self._path = path
         kept = read_losses(path)[:step]
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([COLUMNS, *kept])
-        temporary.replace(path)
+        with whole_file(path) as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *kept])
 
     def add(self, step: int, visit: float, loss: float, learning_rate: float) -> None:
         """Write down step `step`, from 0 on; `visit` is how often each clip had been seen before it."""
