@@ -14,7 +14,9 @@ import pytest
 from tiny_explainer import SENTENCES, SHAPE
 from tiny_lessons import CLIPS, LABELS, configuration, stage, write_corpus, write_language_model, write_yaml
 
+from mertools.clip import Clip
 from mertools.commands import explain_evaluate, explain_generate, explain_train
+from mertools.corpus import write_manifest
 from mertools.errors import InputError
 from mertools.explain.checkpoint import read_weights
 from mertools.explain.configuration import Configuration, Validation
@@ -36,11 +38,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Configuratio
     chosen = configuration(stage(data, name="coarse"), stage(data, validation=validation))
     chosen = replace(chosen, language_model=model)
     write_yaml(folder / "tiny.yaml", chosen)
-    rows = [
-        f"{name},Hello there.,{'train' if number < 6 else 'test'},\"['{LABELS[number]}']\""
+    clips = [
+        Clip(
+            name,
+            subtitle_english="Hello there.",
+            split="train" if number < 6 else "test",
+            open_labels=(LABELS[number],),
+            columns={"description": SENTENCES[number]},
+        )
         for number, name in enumerate(CLIPS)
     ]
-    (folder / "manifest.csv").write_text("\n".join(["name,subtitle_english,split,open_labels", *rows]) + "\n")
+    write_manifest(folder / "manifest.csv", clips)
     return folder, chosen
 
 
@@ -188,6 +196,8 @@ def test_an_explainer_that_has_learned_its_clips_is_right_about_them_and_not_abo
     }
     assert recall["learned"] == 1
     assert recall["learned, shuffled media"] < 0.5
+    loss = told["description_loss"]
+    assert loss["learned"] < 0.1 and loss["learned, shuffled media"] > 1, "surprised by what others look and sound like"
     described = {one.name: one.description for one in read_descriptions(out / "learned" / "descriptions.jsonl")}
     assert described == dict(zip(CLIPS, SENTENCES, strict=True))
     labels = {row.name: row.labels for row in read_labels(out / "learned" / "labels.csv")}

@@ -22,7 +22,7 @@ def test_a_learning_batch_is_an_asking_batch_and_its_answers(tmp_path: Path) -> 
     explainer = Explainer(chosen, language_model())
     with Library(chosen, tmp_path / "features") as library:
         lessons = library.open(data)
-        learning = learning_batch(explainer, lessons, lessons.examples[:2])
+        learning = learning_batch(explainer, lessons.frames, lessons.examples[:2])
         asking = asking_batch(explainer, lessons.frames, lessons.examples[:2])
         other = asking_batch(explainer, lessons.frames, lessons.examples[:1], {CLIPS[0]: CLIPS[1]})
     for row in range(2):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mertools.commands.command_line import make_parser
+from mertools.commands.display import print_table
 from mertools.commands.explain_generate import Asked, add_generation_options
 from mertools.commands.explain_options import add_frame_options
 from mertools.commands.language_model_options import CACHE_NAME, add_language_model_options, open_chat
@@ -27,8 +28,9 @@ SHUFFLED = "shuffled media"
 
 DESCRIPTION = """\
 Describe the clips with each checkpoint, take the labels out of the descriptions as they stand, and score them against
-the manifest's open labels: set-level accuracy, recall and their mean with 95 % intervals. With --shuffled every
-explainer is asked again with other clips' sound and picture: where that changes nothing, it does not look or listen."""
+the manifest's open labels: set-level accuracy, recall and their mean with 95 % intervals. Where the manifest describes
+clips, a second table has the loss a token of these descriptions. With --shuffled every explainer is asked again with
+other clips' sound and picture: where that changes nothing, it does not look or listen."""
 
 EXAMPLES = """\
   mertools explain evaluate --checkpoint runs/two-stage/checkpoint --split test --out evaluation
@@ -71,9 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checkpoints = dict(_named(argument) for argument in options.checkpoint)
     if len(checkpoints) < len(options.checkpoint):
         raise InputError("Two checkpoints have one name. Name them: --checkpoint NAME=DIR NAME=DIR.")
-    systems = [
-        system for name, folder in checkpoints.items() for system in _systems(name, folder, corpus.clips, options)
-    ]
+    evaluated = [one for name, folder in checkpoints.items() for one in _evaluated(name, folder, corpus.clips, options)]
+    systems = [system for system, _ in evaluated]
     grouping = BySynonyms(lexicon())
     systems = [*baselines(truth, CANDIDATES["en"], options.seed), *systems]
     scores = score_systems(truth, systems, lambda *_: grouping, SET_LEVEL, options.seed)
@@ -88,12 +89,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notice=corpus.notice,
         paper=options.paper,
     )
-    tell(sheet, options.json)
+    losses = {system.name: loss for system, loss in evaluated if loss is not None}
+    tell(sheet, options.json, {"description_loss": losses} if losses else {})
+    if losses and not options.json:
+        print_table(
+            ["checkpoint", "loss of the descriptions"], [[name, f"{loss:.4f}"] for name, loss in losses.items()]
+        )
     return 0
 
 
-def _systems(name: str, checkpoint: Path, clips: Sequence[Clip], options: argparse.Namespace) -> Iterator[System]:
-    """What a checkpoint says of the clips, as labels; once more with shuffled media where that is wanted."""
+def _evaluated(
+    name: str, checkpoint: Path, clips: Sequence[Clip], options: argparse.Namespace
+) -> Iterator[tuple[System, float | None]]:
+    """What a checkpoint says of the clips, as labels, and its loss on their descriptions; once more with shuffled media
+    where that is wanted."""
     from mertools.explain.answering import shuffled
     from mertools.ov.descriptions import write_descriptions
     from mertools.ov.scoring import System
@@ -107,7 +116,7 @@ def _systems(name: str, checkpoint: Path, clips: Sequence[Clip], options: argpar
         folder.mkdir(parents=True, exist_ok=True)
         write_descriptions(folder / "descriptions.jsonl", asked.descriptions(clips, others))
         labels = _labels(folder, asked.language, options)
-        yield System(title, (labels,), (str(folder / "labels.csv"),))
+        yield System(title, (labels,), (str(folder / "labels.csv"),)), asked.loss_on_descriptions(clips, others)
 
 
 def _labels(folder: Path, language: str, options: argparse.Namespace) -> Mapping[str, OpenLabels]:

@@ -94,6 +94,23 @@ class Asked:
 
         return language_of(self._about)
 
+    def loss_on_descriptions(self, clips: Sequence[Clip], shown: dict[str, str] | None = None) -> float | None:
+        """The loss a token of what the manifest says of `clips`, which need not be what is generated; None where it
+        describes none. `shown` says with which other clip's media.
+
+        Raises InputError for a description that is too long for the prompt.
+        """
+        from mertools.explain.instructions import descriptions_of
+        from mertools.explain.stored_frames import StoredFrames
+        from mertools.explain.validation import loss_on
+
+        examples = descriptions_of(clips, self.language)
+        if not examples:
+            return None
+        options, branches = self._options, self._about.configuration.branches
+        with StoredFrames(branches, options.features, utterances_of(options)) as frames:
+            return loss_on(self._explainer, frames, examples, options.batch_size, shown)
+
     def descriptions(self, clips: Sequence[Clip], shown: dict[str, str] | None = None) -> Iterator[Description]:
         """What it says of `clips`, with progress; `shown` says with which other clip's media."""
         from mertools.explain.answering import describe_clips, source_of

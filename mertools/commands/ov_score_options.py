@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mertools.commands.display import print_table
 from mertools.errors import InputError
@@ -65,12 +65,12 @@ def read_systems(
     return systems
 
 
-def tell(sheet: ScoreSheet, as_json: bool) -> None:
-    """Print the scores: as a table with its notes, or as JSON."""
+def tell(sheet: ScoreSheet, as_json: bool, further: Mapping[str, Any] | None = None) -> None:
+    """Print the scores: as a table with its notes, or as JSON, which then holds what is `further` known."""
     from mertools.report.open_label_scores import notes, record, table
 
     if as_json:
-        sys.stdout.write(json.dumps(record(sheet), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({**record(sheet), **(further or {})}, indent=2, ensure_ascii=False) + "\n")
         return
     print_table(*table(sheet))
     sys.stdout.writelines(f"{note}\n" for note in notes(sheet))

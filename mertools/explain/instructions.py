@@ -59,6 +59,15 @@ def questions_about(clips: Iterable[Clip], language: str) -> list[Example]:
     return [Example(clip.name, "", _subtitle(clip, language), labels=clip.open_labels) for clip in clips]
 
 
+def descriptions_of(clips: Iterable[Clip], language: str) -> list[Example]:
+    """What a manifest says of those of `clips` that it describes, as answers to the prompt's own question."""
+    return [
+        Example(clip.name, answer, _subtitle(clip, language), labels=clip.open_labels)
+        for clip in clips
+        if (answer := clip.columns.get(DESCRIPTION_COLUMN, ""))
+    ]
+
+
 def _explanations(path: Path, data: DataSet) -> Iterator[Example]:
     for one in read_explanations(path):
         # Where no split was drawn, all clips are to train on.
@@ -69,11 +78,8 @@ def _explanations(path: Path, data: DataSet) -> Iterator[Example]:
 
 
 def _manifest(path: Path, data: DataSet) -> Iterator[Example]:
-    for clip in read_manifest(path).clips:
-        answer = clip.columns.get(DESCRIPTION_COLUMN, "")
-        if clip.split not in data.splits or not answer:
-            continue
-        yield Example(clip.name, answer, _subtitle(clip, data.language), labels=clip.open_labels)
+    clips = [clip for clip in read_manifest(path).clips if clip.split in data.splits]
+    yield from descriptions_of(clips, data.language)
 
 
 def _llava(path: Path, _: DataSet) -> Iterator[Example]:

@@ -89,15 +89,17 @@ def check_prompts(explainer: Explainer, lessons: Lessons) -> None:
         _encode(explainer, lessons.frames, example, answered=True)
 
 
-def learning_batch(explainer: Explainer, lessons: Lessons, examples: Sequence[Example]) -> Batch:
-    """Prompts with their answers, to train on."""
-    return _batch(explainer, lessons.frames, examples, {}, answered=True)
+def learning_batch(
+    explainer: Explainer, frames: StoredFrames, examples: Sequence[Example], shown: Mapping[str, str] | None = None
+) -> Batch:
+    """Prompts with their answers, to train on. `shown` says which other clip's media a clip is shown with, if any."""
+    return _batch(explainer, frames, examples, shown or {}, answered=True)
 
 
 def asking_batch(
     explainer: Explainer, frames: StoredFrames, examples: Sequence[Example], shown: Mapping[str, str] | None = None
 ) -> Batch:
-    """Prompts alone, to generate from. `shown` says which other clip's media a clip is shown with, if any."""
+    """Prompts alone, to generate from; `shown` as in `learning_batch`."""
     return _batch(explainer, frames, examples, shown or {}, answered=False)
 
 

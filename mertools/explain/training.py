@@ -215,7 +215,7 @@ class Training:
         chosen, places = self._mixture(course).batch(number)
         lessons = course.lessons[chosen]
         examples = [lessons.examples[place] for place in places]
-        return learning_batch(self.explainer, lessons, examples).to(accelerator.device)
+        return learning_batch(self.explainer, lessons.frames, examples).to(accelerator.device)
 
     def _mixture(self, course: Course) -> Mixture:
         sizes = tuple(len(one.examples) for one in course.lessons)

@@ -28,7 +28,7 @@ def validate(
 
     Labels are the lexicon's words in what is generated, greedily.
     """
-    found: dict[str, Any] = {"loss": loss_on(explainer, lessons, batch_size)}
+    found: dict[str, Any] = {"loss": loss_on(explainer, lessons.frames, lessons.examples, batch_size)}
     labelled = [example for example in lessons.examples if example.labels]
     if validation.generate and labelled:
         answers = generated(explainer, lessons.frames, labelled, batch_size, validation.max_new_tokens)
@@ -39,13 +39,19 @@ def validate(
 
 
 @torch.no_grad()
-def loss_on(explainer: Explainer, lessons: Lessons, batch_size: int) -> float:
-    """The mean cross-entropy of the answers' tokens, without dropout."""
+def loss_on(
+    explainer: Explainer,
+    frames: StoredFrames,
+    examples: Sequence[Example],
+    batch_size: int,
+    shown: Mapping[str, str] | None = None,
+) -> float:
+    """The mean cross-entropy of the answers' tokens, without dropout; `shown` as in `learning_batch`."""
     was_training = explainer.training
     explainer.eval()
     total, tokens = 0.0, 0
-    for examples in in_batches(lessons.examples, batch_size):
-        loss = explainer(learning_batch(explainer, lessons, examples).to(device_of(explainer)))
+    for some in in_batches(examples, batch_size):
+        loss = explainer(learning_batch(explainer, frames, some, shown).to(device_of(explainer)))
         total += loss.total.item()
         tokens += loss.tokens
     explainer.train(was_training)
@@ -60,7 +66,7 @@ def generated(
     max_new_tokens: int,
     shown: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Example, str]]:
-    """Each example with what is generated for its prompt, greedily; `shown` as in `asking_batch`."""
+    """Each example with what is generated for its prompt, greedily; `shown` as in `learning_batch`."""
     for some in in_batches(examples, batch_size):
         batch = asking_batch(explainer, frames, some, shown).to(device_of(explainer))
         yield from zip(some, explainer.generate(batch, max_new_tokens), strict=True)
