@@ -114,8 +114,10 @@ def _round(one: Round, found: SelfTraining, frequencies: np.ndarray, labels: Lab
         "calibration_error": _calibration_errors(hidden),
     }
     confidences = _confidences(evidence, hidden)
+    # What a class is taken for depends on how frequent it is, which the pool may have otherwise.
+    counts = evidence.pool_priors["em"] / np.maximum(frequencies, 1 / len(found.targets))
     for number, name in enumerate(labels.names):
-        row["classes"][name]["precision"] = _precision(number, one, confidences, hidden)
+        row["classes"][name]["precision"] = _precision(number, one, confidences, hidden, counts)
     return row
 
 
@@ -139,16 +141,24 @@ def _confidences(evidence: Evidence, hidden: Sequence[tuple[Evidence, np.ndarray
 
 
 def _precision(
-    number: int, one: Round, confidences: np.ndarray, hidden: Sequence[tuple[Evidence, np.ndarray]]
+    number: int,
+    one: Round,
+    confidences: np.ndarray,
+    hidden: Sequence[tuple[Evidence, np.ndarray]],
+    counts: np.ndarray,
 ) -> dict[str, Any]:
-    """How often the class `number` is right where it is accepted: hidden clips, those that were right, an estimate."""
-    right = [truth[_accepted_as(own, number)] == number for own, truth in hidden]
-    right = np.concatenate([np.empty(0, dtype=bool), *right])
+    """How often the class `number` is right where it is accepted: hidden clips, those that were right, an estimate.
+
+    `counts` (C,) is how many clips of the pool a hidden one of each class stands for.
+    """
+    truth = [truth[_accepted_as(own, number)] for own, truth in hidden]
+    truth = np.concatenate([np.empty(0, dtype=np.int64), *truth])
+    right, weights = truth == number, counts[truth]
     of_class = one.choice.together.probabilities.argmax(axis=1) == number
     estimate = None
     if of_class.any():
         confidence = confidences[of_class].mean()
-        estimate = float((right.sum() + PRIOR_CLIPS * confidence) / (len(right) + PRIOR_CLIPS))
+        estimate = float((right @ weights + PRIOR_CLIPS * confidence) / (weights.sum() + PRIOR_CLIPS))
     return {"clips": len(right), "right": int(right.sum()), "estimate": estimate}
 
 
