@@ -18,8 +18,11 @@ from mertools.emotions import LabelSet
 DRIFT = 0.25
 """Half the sum of differences between class frequencies above which accepted clips are said to have drifted."""
 
-PRIOR_CLIPS = 10
+PRIOR_CLIPS = 20
 """How many hidden clips the teachers' own confidence is worth, where precision is estimated."""
+
+DOUBTED_CLIPS = 50
+"""With so many hidden clips the pool's class frequencies are taken for half as different as EM says, of logarithms."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,15 @@ def _round(one: Round, found: SelfTraining, frequencies: np.ndarray, labels: Lab
         },
         "calibration_error": _calibration_errors(hidden),
     }
-    confidences = _confidences(evidence, hidden)
-    # What a class is taken for depends on how frequent it is, which the pool may have otherwise.
-    counts = evidence.pool_priors["em"] / np.maximum(frequencies, 1 / len(found.targets))
+    # What is said to be a class is right the more often the more frequent the class is, and the pool may have other
+    # frequencies. EM overshoots where teachers know little.
+    clips = sum(len(truth) for _, truth in hidden)
+    ratios = evidence.pool_priors["em"] / np.maximum(frequencies, 1 / len(found.targets))
+    stands_for = ratios ** (clips / (clips + DOUBTED_CLIPS))
+    shares = _shares(evidence, hidden) * stands_for
+    shares /= shares.sum(axis=1, keepdims=True)
     for number, name in enumerate(labels.names):
-        row["classes"][name]["precision"] = _precision(number, one, confidences, hidden, counts)
+        row["classes"][name]["precision"] = _precision(number, one, shares[:, number], hidden, stands_for)
     return row
 
 
@@ -132,12 +139,12 @@ def _calibration_errors(hidden: Sequence[tuple[Evidence, np.ndarray]]) -> dict[s
     }
 
 
-def _confidences(evidence: Evidence, hidden: Sequence[tuple[Evidence, np.ndarray]]) -> np.ndarray:
-    """How sure the teachers together are of each clip that they chose, (P,), at the hidden clips' temperature."""
+def _shares(evidence: Evidence, hidden: Sequence[tuple[Evidence, np.ndarray]]) -> np.ndarray:
+    """What the teachers together say of each clip that they chose, (P, C), at the hidden clips' temperature."""
     if not hidden:
-        return evidence.chosen.max(axis=1)
+        return evidence.chosen
     said, truth = (np.concatenate(parts) for parts in zip(*((own.hidden, truth) for own, truth in hidden), strict=True))
-    return at_temperature(evidence.chosen, best_temperature(said, truth)).max(axis=1)
+    return at_temperature(evidence.chosen, best_temperature(said, truth))
 
 
 def _precision(
@@ -145,15 +152,16 @@ def _precision(
     one: Round,
     confidences: np.ndarray,
     hidden: Sequence[tuple[Evidence, np.ndarray]],
-    counts: np.ndarray,
+    stands_for: np.ndarray,
 ) -> dict[str, Any]:
     """How often the class `number` is right where it is accepted: hidden clips, those that were right, an estimate.
 
-    `counts` (C,) is how many clips of the pool a hidden one of each class stands for.
+    `confidences` (P,) are those in the class, of all clips that were chosen; `stands_for` (C,) is how much a hidden
+    clip of each class counts.
     """
     truth = [truth[_accepted_as(own, number)] for own, truth in hidden]
     truth = np.concatenate([np.empty(0, dtype=np.int64), *truth])
-    right, weights = truth == number, counts[truth]
+    right, weights = truth == number, stands_for[truth]
     of_class = one.choice.together.probabilities.argmax(axis=1) == number
     estimate = None
     if of_class.any():
