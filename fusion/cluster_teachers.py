@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -21,7 +22,7 @@ from fusion.teachers import ROWS_AT_ONCE, Teacher
 from fusion.training import Material, Member
 from mertools.randomness import generator
 
-CLIPS = 20_000
+CLIPS = 10_000
 """At most so many clips of the pool, drawn by chance, make the clusters."""
 
 COMPONENTS = 20
@@ -52,13 +53,14 @@ class _Clusters:
 
     @classmethod
     def of(cls, points: np.ndarray, count: int, seed: int) -> _Clusters:
-        found = KMeans(count, n_init=5, random_state=seed).fit(points)
+        found = KMeans(count, n_init=1, random_state=seed).fit(points)
         nearest = found.transform(points).min(axis=1)
         return cls(found.cluster_centers_, max(float(np.median(nearest)), float(np.finfo(np.float32).tiny)))
 
     def nearness(self, points: np.ndarray) -> np.ndarray:
         """How much each point (N, P) belongs to each cluster, (N, K), of sum 1."""
-        squares = ((points[:, None, :] - self.centres) ** 2).sum(axis=2) / (2 * self.distance**2)
+        # A point's own square is the same for all centres, and falls out of the shares.
+        squares = ((self.centres**2).sum(axis=1) - 2 * points @ self.centres.T) / (2 * self.distance**2)
         shares = np.exp(squares.min(axis=1, keepdims=True) - squares)
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -119,16 +121,27 @@ class PoolStructure:
         return [own.numpy() for own in values.split(self._data.dims, dim=1)], self._data.present[rows].cpu().numpy()
 
 
-def classifier(material: Material, structure: PoolStructure, member: Member) -> Teacher:
-    """A logistic regression of the labels of `member`'s training clips."""
-    targets = material.targets[member.train]
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(structure.describe(member.train), targets)
+def classifiers(material: Material, structure: PoolStructure, members: Sequence[Member]) -> list[Teacher]:
+    """For each of `members` a logistic regression of the labels of its training clips."""
+    models = [
+        LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(
+            structure.describe(member.train), material.targets[member.train]
+        )
+        for member in members
+    ]
 
-    def logits(rows: np.ndarray) -> np.ndarray:
-        found = np.full((len(rows), material.classes), NEVER, dtype=np.float32)
+    # All are asked about the same pool one after the other, and describing it takes longer than asking.
+    @lru_cache(maxsize=1)
+    def answers(asked: bytes) -> np.ndarray:
+        rows = np.frombuffer(asked, dtype=np.int64).copy()
+        found = np.full((len(models), len(rows), material.classes), NEVER, dtype=np.float32)
         for begin in range(0, len(rows), ROWS_AT_ONCE):
-            block = rows[begin : begin + ROWS_AT_ONCE]
-            found[begin : begin + len(block), model.classes_] = model.predict_log_proba(structure.describe(block))
+            described = structure.describe(rows[begin : begin + ROWS_AT_ONCE])
+            for own, model in zip(found, models, strict=True):
+                own[begin : begin + ROWS_AT_ONCE, model.classes_] = model.predict_log_proba(described)
         return found
 
-    return logits
+    def teacher(place: int) -> Teacher:
+        return lambda rows: answers(rows.astype(np.int64).tobytes())[place]
+
+    return [teacher(place) for place in range(len(models))]

@@ -14,7 +14,7 @@ from math import sqrt
 
 import numpy as np
 
-from fusion.cluster_teachers import PoolStructure, classifier
+from fusion.cluster_teachers import PoolStructure, classifiers
 from fusion.pseudo_labels import PseudoLabels, Selection
 from fusion.scheduling import train_all
 from fusion.teachers import CLUSTERS, KINDS, NETWORKS, Choice, Cohort, Teacher, answers, choose, panel, seeing, votes_of
@@ -175,10 +175,7 @@ def _votes(
 def _linear_teachers(material: Material, cohorts: Sequence[Cohort], pool: np.ndarray) -> dict[int, list[Teacher]]:
     """A classifier on the structure of the pool for each student of each cohort."""
     structure = PoolStructure(material.data, pool, cohorts[0].members[0].seed)
-    return {
-        place: [classifier(material, structure, member) for member in cohort.members]
-        for place, cohort in enumerate(cohorts)
-    }
+    return {place: classifiers(material, structure, cohort.members) for place, cohort in enumerate(cohorts)}
 
 
 def _teachers(

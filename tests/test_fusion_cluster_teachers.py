@@ -9,7 +9,7 @@ import pytest
 from toy_problem import CLASSES, CONFIGURATION, DIMS, make_inputs, make_problem
 
 from fusion import cluster_teachers
-from fusion.cluster_teachers import DRAWS, NEVER, PoolStructure, classifier
+from fusion.cluster_teachers import DRAWS, NEVER, PoolStructure, classifiers
 from fusion.cross_validation import Problem
 from fusion.teachers import panel
 
@@ -59,8 +59,8 @@ def test_the_structure_is_that_of_the_pool_alone() -> None:
 def test_few_labels_suffice() -> None:
     problem = problem_of()
     structure = PoolStructure(problem.material.data, POOL, seed=0)
-    for member in problem.fold_members(CONFIGURATION):
-        said = classifier(problem.material, structure, member)(POOL)
+    for teacher in classifiers(problem.material, structure, problem.fold_members(CONFIGURATION)):
+        said = teacher(POOL)
         assert said.shape == (len(POOL), CLASSES)
         assert (said.argmax(axis=1) == POOL % CLASSES).mean() > 0.9
 
@@ -70,7 +70,7 @@ def test_a_class_without_a_training_clip_is_never_said() -> None:
     member = problem.fold_members(CONFIGURATION)[0]
     known = replace(member, train=member.train[problem.material.targets[member.train] != 1])
     structure = PoolStructure(problem.material.data, POOL, seed=0)
-    said = classifier(problem.material, structure, known)(POOL)
+    said = classifiers(problem.material, structure, [known])[0](POOL)
     assert (said[:, 1] == NEVER).all() and set(said.argmax(axis=1)) == {0, 2}
 
 
