@@ -53,9 +53,11 @@ class _Clusters:
 
     @classmethod
     def of(cls, points: np.ndarray, count: int, seed: int) -> _Clusters:
-        found = KMeans(count, n_init=1, random_state=seed).fit(points)
+        """Of at most `count` clusters: clips that are the same, as sentences may be, make one."""
+        found = KMeans(min(count, len(np.unique(points, axis=0))), n_init=1, random_state=seed).fit(points)
         nearest = found.transform(points).min(axis=1)
-        return cls(found.cluster_centers_, max(float(np.median(nearest)), float(np.finfo(np.float32).tiny)))
+        # Where most clips are the same as others, the others' distance is the usual one.
+        return cls(found.cluster_centers_, float(np.median(nearest)) or float(nearest.mean()) or 1.0)
 
     def nearness(self, points: np.ndarray) -> np.ndarray:
         """How much each point (N, P) belongs to each cluster, (N, K), of sum 1."""
@@ -77,14 +79,15 @@ class _FeatureStructure:
     def of(cls, values: np.ndarray, chance: np.random.Generator) -> _FeatureStructure:
         """Of scaled `values` (N, D)."""
         seeds = chance.integers(2**32, size=1 + DRAWS).tolist()
-        components = PCA(min(COMPONENTS, *values.shape), random_state=seeds[0]).fit(values)
+        with np.errstate(invalid="ignore"):  # of what never varies, nothing is explained
+            components = PCA(min(COMPONENTS, *values.shape), random_state=seeds[0]).fit(values)
         scale = 1 / np.sqrt(values.shape[1])
-        points = scale * components.transform(values)
-        count = min(int(np.clip(round(np.sqrt(len(points))), *CLUSTERS)), len(points))
+        points = scale * components.transform(values).astype(np.float64)
+        count = int(np.clip(round(np.sqrt(len(points))), *CLUSTERS))
         return cls(components, scale, tuple(_Clusters.of(points, count, seed) for seed in seeds[1:]))
 
     def describe(self, values: np.ndarray) -> np.ndarray:
-        points = self.scale * self.components.transform(values)
+        points = self.scale * self.components.transform(values).astype(np.float64)
         near = [NEARNESS / np.sqrt(len(self.clusters)) * own.nearness(points) for own in self.clusters]
         return np.concatenate([points, *near], axis=1).astype(np.float32)
 

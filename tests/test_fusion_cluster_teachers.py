@@ -95,3 +95,18 @@ def test_of_two_kinds_the_one_that_knows_is_heard() -> None:
     together = panel(problem.material, members, [knows] * len(members), [guesses] * len(members))
     assert len(together) == len(members)
     assert (together[0](POOL).argmax(axis=1) == POOL % CLASSES).all()
+
+
+@pytest.mark.parametrize("different", [1, 3, 40])
+def test_clips_that_are_the_same_are_described(different: int) -> None:
+    """As sentences are that several clips say."""
+    rng = np.random.default_rng(0)
+    inputs = {
+        name: replace(
+            one, values=rng.normal(size=(different, dim))[rng.integers(different, size=336)].astype(np.float32)
+        )
+        for (name, one), (_, dim) in zip(make_inputs(336, lacking=0).items(), DIMS.values(), strict=True)
+    }
+    problem = make_problem(train=TRAIN, others=300, inputs=inputs)
+    described = PoolStructure(problem.material.data, POOL, seed=0).describe(np.arange(336))
+    assert np.isfinite(described).all()
