@@ -102,10 +102,8 @@ def test_clips_that_are_the_same_are_described(different: int) -> None:
     """As sentences are that several clips say."""
     rng = np.random.default_rng(0)
     inputs = {
-        name: replace(
-            one, values=rng.normal(size=(different, dim))[rng.integers(different, size=336)].astype(np.float32)
-        )
-        for (name, one), (_, dim) in zip(make_inputs(336, lacking=0).items(), DIMS.values(), strict=True)
+        name: replace(one, values=one.values[rng.integers(different, size=336)])
+        for name, one in make_inputs(336, lacking=0).items()
     }
     problem = make_problem(train=TRAIN, others=300, inputs=inputs)
     described = PoolStructure(problem.material.data, POOL, seed=0).describe(np.arange(336))
