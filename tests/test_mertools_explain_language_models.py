@@ -71,12 +71,13 @@ def test_adapters_without_a_place() -> None:
 
 
 @pytest.mark.slow
-def test_smollm2_out_of_its_gguf_file_reads_and_answers() -> None:
+def test_smollm2_out_of_its_gguf_file_reads_and_answers(capfd: pytest.CaptureFixture[str]) -> None:
     configuration = read_configuration("demo-affectgpt")
     try:
         loaded = load_language_model(configuration.language_model)
     except InputError as error:
         pytest.skip(f"the language model cannot be had here: {str(error).splitlines()[0]}")
+    assert "it/s" not in capfd.readouterr().err, "bars are ours"
     explainer = Explainer(replace(configuration, stages=()), loaded)
     assert explainer.template.end == "<|im_end|>"
     turns = [{"role": "user", "content": "What is the capital of France?"}]

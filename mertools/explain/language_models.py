@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +41,13 @@ def load_language_model(choice: LanguageModelChoice) -> LanguageModel:
     path = fetch(choice.source, sha256=choice.sha256 or None).path
     folder, options = _where(path)
     try:
-        network = library.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, choice.dtype), local_files_only=True, trust_remote_code=False, **options
-        )
-        tokenizer = library.AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
+        with _without_bars():
+            network = library.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, choice.dtype), local_files_only=True, trust_remote_code=False, **options
+            )
+            tokenizer = library.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, **options
+            )
     except ImportError as error:
         raise InputError(
             f"{choice.source} needs a package that is not installed: {_first_line(error)} "
@@ -104,6 +107,19 @@ def _where(path: Path) -> tuple[Path, Mapping[str, str]]:
     if path.suffix == GGUF:
         return path.parent, {"gguf_file": path.name}
     return path, {}
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers' bar over the tensors of a GGUF file has no switch, and would stand amid our own progress."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    bar = reader.tqdm
+    reader.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
 
 
 def _check_shape(choice: LanguageModelChoice, found: Mapping[str, Any]) -> None:
