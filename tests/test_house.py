@@ -134,3 +134,17 @@ def test_the_readmes_commands_exist() -> None:
 def test_one_version() -> None:
     assert f"version: {mertools.__version__}" in (ROOT / "CITATION.cff").read_text()
     assert f"## {mertools.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_an_option_that_takes_several_keeps_those_given_before() -> None:
+    """`--clues a --clues b` means both."""
+    forgetful = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "mertools" / "commands").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+        if str(getattr(node.args[0], "value", "")).startswith("--")
+        if {"nargs"} <= {word.arg for word in node.keywords} and "action" not in {word.arg for word in node.keywords}
+        if any(word.arg == "nargs" and getattr(word.value, "value", "") == "+" for word in node.keywords)
+    ]
+    assert forgetful == []

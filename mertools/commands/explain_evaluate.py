@@ -42,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, load, generate, score, tell; returns the exit status."""
     parser = make_parser("mertools explain evaluate", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "--checkpoint", nargs="+", required=True, metavar="[NAME=]DIR", help="checkpoints of mertools explain train"
+        "--checkpoint",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="[NAME=]DIR",
+        help="checkpoints of mertools explain train",
     )
     add_clip_options(parser)
     add_frame_options(parser)

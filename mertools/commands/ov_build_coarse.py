@@ -114,7 +114,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group(
         "models", "A model may be named with its server, NAME@URL; else --server says which."
     )
-    group.add_argument("--clues", type=Path, nargs="+", default=[], metavar="FILE", help="clues.jsonl of any models")
+    group.add_argument(
+        "--clues", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="clues.jsonl of any models"
+    )
     for name in PERCEIVED:
         group.add_argument(f"--{name}-model", action=Several, metavar="MODEL", help=f"asked for clues from {name}")
     group.add_argument("--disambiguator", metavar="MODEL", help="describes (default: --model)")

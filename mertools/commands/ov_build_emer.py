@@ -101,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser("mertools ov build emer", DESCRIPTION_, EXAMPLES)
     parser.add_argument("--out", type=Path, default=Path("emer"), metavar="DIR", help="the folder of the study")
-    parser.add_argument("--answers", type=Path, nargs="+", default=[], metavar="FILE", help="what people handed in")
+    parser.add_argument(
+        "--answers", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="what people handed in"
+    )
     start = parser.add_argument_group("to start with")
     add_corpus_options(start)
     start.add_argument("--sample", type=positive, metavar="N", help=f"clips to draw (default: {SAMPLE})")

@@ -96,7 +96,12 @@ def make_filter_parser() -> argparse.ArgumentParser:
             f"--{name}", type=kind, nargs=2, default=default, metavar=("LEAST", "MOST"), help=f"{unit} that are kept"
         )
     parser.add_argument(
-        "--systems", nargs="+", default=[], metavar="NAME=FILE", help="labels.csv or explanations.jsonl of others"
+        "--systems",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="labels.csv or explanations.jsonl of others",
     )
     parser.add_argument(
         "--agreement",

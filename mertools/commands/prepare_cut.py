@@ -122,7 +122,9 @@ def make_cut_parser() -> argparse.ArgumentParser:
     parser = make_parser("mertools prepare cut", DESCRIPTION, EXAMPLES)
     parser.add_argument("films", type=Path, nargs="+", metavar="FILM", help="the films; clips are named after them")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of clips and manifest")
-    parser.add_argument("--subtitles", type=Path, nargs="+", metavar="FILE", help=".srt, .ass or .vtt, one a film")
+    parser.add_argument(
+        "--subtitles", type=Path, nargs="+", action="extend", metavar="FILE", help=".srt, .ass or .vtt, one a film"
+    )
     parser.add_argument("--by", choices=("auto", "subtitles", "speech"), default="auto", help="what films are cut by")
     parser.add_argument("--language", default="chinese", help="the language that is spoken; which subtitles are taken")
     parser.add_argument(
