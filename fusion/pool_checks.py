@@ -28,9 +28,12 @@ OTHER_DOMAIN = 0.8
 """The AUC above which a pool is called of another domain."""
 
 PERMUTATIONS = 199
-RELATED, UNRELATED = 0.01, 0.2
+RELATED, UNRELATED = 0.05, 0.2
 """The p up to which features of training clips count as related, and above which those of a pool as unrelated. In
 between chance may have it: four of five shuffled pools lie above, and features come in pairs."""
+
+TELLING = 100
+"""Clips from which on features of different modalities belong together visibly, some pair of them."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ class PoolChecks:
 
     `domain_auc` is how well training clips and pool are told apart, 0.5 where they are not, by the feature named
     `domain_feature`; `dependence_p` is by pair of features of different modalities the probability of as much
-    dependence by chance, for training clips, as many as the pool has at most, and for the pool.
+    dependence by chance, for `compared`: for training clips, half as many as the pool has at most, and for the pool.
     """
 
     domain_auc: float
     domain_feature: str
+    compared: tuple[int, int]
     dependence_p: Mapping[tuple[str, str], tuple[float, float]]
 
     @property
@@ -54,12 +58,22 @@ class PoolChecks:
                 f"The pool is of another domain than the training clips: {self.domain_feature} alone tells them apart "
                 f"with an AUC of {self.domain_auc:.2f}."
             )
-        for (one, other), (trained, pooled) in self.dependence_p.items():
-            if trained <= RELATED and pooled > UNRELATED:
-                yield (
-                    f"{one} and {other} of the pool's clips do not belong together (p = {pooled:.2f}; "
-                    f"{trained:.3f} for the training clips): were features assigned to other clips?"
-                )
+        both = self.dependence_p
+        lost = [pair for pair, (trained, pooled) in both.items() if trained <= RELATED and pooled > UNRELATED]
+        for one, other in lost:
+            trained, pooled = both[one, other]
+            yield (
+                f"{one} and {other} of the pool's clips do not belong together (p = {pooled:.2f}; "
+                f"{trained:.3f} for the training clips): were features assigned to other clips?"
+            )
+        # Few training clips may show no dependence either; so many of a pool do, if there is any.
+        few, many = self.compared
+        least = min((pooled for _, pooled in both.values()), default=0.0)
+        if not lost and few < TELLING <= many and least > RELATED:
+            yield (
+                f"No features of different modalities belong together in the pool's {many:,} clips (p = {least:.2f} or "
+                "more): were features assigned to other clips?"
+            )
 
 
 def check_features(inputs: Mapping[str, Inputs], pool: np.ndarray) -> None:
@@ -80,14 +94,14 @@ def check_pool(inputs: Mapping[str, Inputs], train: np.ndarray, pool: np.ndarray
     some = {name: _some(one, train, pool, chance) for name, one in inputs.items()}
     aucs = {name: _domain_auc(*some[name], seed) for name in some}
     worst = max(aucs, key=aucs.__getitem__)
-    # A small pool shows little; no more is asked of it than as many training clips show.
-    alike_many = chance.choice(train, min(len(train), len(pool)), replace=False)
+    # A small pool shows little; no more is asked of it than half as many training clips show.
+    half_as_many = chance.choice(train, min(len(train), len(pool) // 2), replace=False)
     dependence = {
-        (one, other): tuple(_dependence_p(inputs, (one, other), rows, chance) for rows in (alike_many, pool))
+        (one, other): tuple(_dependence_p(inputs, (one, other), rows, chance) for rows in (half_as_many, pool))
         for one, other in itertools.combinations(inputs, 2)
         if inputs[one].provenance.modality != inputs[other].provenance.modality
     }
-    return PoolChecks(aucs[worst], worst, dependence)
+    return PoolChecks(aucs[worst], worst, (len(half_as_many), len(pool)), dependence)
 
 
 def _some(

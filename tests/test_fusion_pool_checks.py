@@ -66,3 +66,17 @@ def test_a_small_pool_is_not_called_unrelated_for_being_small() -> None:
     rng = np.random.default_rng(0)
     warned = [list(check_pool(inputs, TRAIN, rng.choice(POOL, 11, replace=False), seed).warnings) for seed in range(20)]
     assert sum(map(bool, warned)) <= 1
+
+
+def test_a_large_pool_without_any_dependence_is_warned_of_where_training_clips_are_too_few_to_show_theirs() -> None:
+    rng = np.random.default_rng(0)
+
+    def shuffle(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = rng.permutation(len(values))
+        return values[order], mask[order]
+
+    inputs = make_inputs(390, skill=0.7)
+    few = TRAIN[:12]
+    assert list(check_pool(inputs, few, POOL, seed=0).warnings) == []
+    (warning,) = check_pool(moved(inputs, shuffle), few, POOL, seed=0).warnings
+    assert "No features of different modalities belong together in the pool's 300 clips" in warning

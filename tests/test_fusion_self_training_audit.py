@@ -44,7 +44,7 @@ def teach(pool_shares: tuple[float, float], hidden: int, seed: int = 0) -> tuple
         ((course(outer), of_hidden),),
         of_hidden,
         np.arange(4000),
-        PoolChecks(0.5, "toy", {}),
+        PoolChecks(0.5, "toy", (0, 0), {}),
     )
     right = [float((truth[probabilities.argmax(axis=1) == number] == number).mean()) for number in range(2)]
     return found, np.array(right)
