@@ -23,7 +23,7 @@ from fusion.training import Material, Member
 from mertools.randomness import generator
 
 CLIPS = 10_000
-"""At most so many clips of the pool, drawn by chance, make the clusters."""
+"""So many clips of the pool that have a feature, drawn by chance, make its clusters."""
 
 COMPONENTS = 20
 """Principal components of a feature."""
@@ -79,7 +79,7 @@ class _FeatureStructure:
     def of(cls, values: np.ndarray, chance: np.random.Generator) -> _FeatureStructure:
         """Of scaled `values` (N, D)."""
         seeds = chance.integers(2**32, size=1 + DRAWS).tolist()
-        with np.errstate(invalid="ignore"):  # of what never varies, nothing is explained
+        with np.errstate(invalid="ignore", divide="ignore"):  # of what never varies, nothing is explained
             components = PCA(min(COMPONENTS, *values.shape), random_state=seeds[0]).fit(values)
         scale = 1 / np.sqrt(values.shape[1])
         points = scale * components.transform(values).astype(np.float64)
@@ -99,9 +99,11 @@ class PoolStructure:
         """Of the clips `pool`, rows of `data`; every feature is there for at least one of them."""
         chance = generator(seed, "structure of the pool")
         self._data = data
-        some = np.sort(chance.choice(pool, min(CLIPS, len(pool)), replace=False))
-        self._scaling = Scaling.fit(data, some, LIMIT)
-        values, present = self._scaled(some)
+        order = chance.permutation(pool)
+        # A rare feature is looked for further on.
+        looked_at = np.unique(np.concatenate([order[has][:CLIPS] for has in data.present[order].cpu().numpy().T]))
+        self._scaling = Scaling.fit(data, looked_at, LIMIT)
+        values, present = self._scaled(looked_at)
         self._features = [_FeatureStructure.of(own[has], chance) for own, has in zip(values, present.T, strict=True)]
 
     def describe(self, rows: np.ndarray) -> np.ndarray:

@@ -108,3 +108,13 @@ def test_clips_that_are_the_same_are_described(different: int) -> None:
     problem = make_problem(train=TRAIN, others=300, inputs=inputs)
     described = PoolStructure(problem.material.data, POOL, seed=0).describe(np.arange(336))
     assert np.isfinite(described).all()
+
+
+def test_a_feature_that_few_clips_of_the_pool_have_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_teachers, "CLIPS", 20)
+    inputs = make_inputs(336, lacking=0)
+    for name, having in (("a2", 1), ("v1", 7)):
+        inputs[name] = replace(inputs[name], mask=np.arange(336) >= 336 - having)
+    problem = make_problem(train=TRAIN, others=300, inputs=inputs)
+    described = PoolStructure(problem.material.data, POOL, seed=0).describe(np.arange(336))
+    assert np.isfinite(described).all()
