@@ -16,7 +16,10 @@ the pool makes up for. Then, for each class of which at least 30 clips were acce
 estimates it and as it is, and the audit's warnings.
 
 `--pool-fault shuffled` assigns each feature of the pool to other clips, `--pool-fault domain` moves and stretches the
-pool's features: such a pool should gain nothing, and be warned of.
+pool's features: such a pool is warned of, and left alone unless `--teach` holds `--trust-pool`.
+
+Exits with status 1 where less is found than wanted: half of the distance by `cv-nested`, precision within 5 points of
+the truth for each of those classes; of a faulty pool a warning, and no gain.
 """
 
 from __future__ import annotations
@@ -46,6 +49,9 @@ from mertools.run_record import read_result
 WITHOUT = "unlabelled"
 MANY = 30
 """Clips accepted of a class from which on the precision of the audit is held against the truth."""
+
+WANTED_SHARE, WANTED_PRECISION = 0.5, 0.05
+"""Of the distance from few labels to all, at least; between the audit's precision and the true one, at most."""
 
 
 def main() -> None:
@@ -82,8 +88,16 @@ def main() -> None:
     all_labels = run(options.out / "all", ["--data", str(options.data), "--features", str(options.features), *common])
     words = ["--data", str(few), "--features", str(features), *common, "--self-train", *shlex.split(options.teach)]
     taught = run(options.out / "few", words)
-    print_scores(all_labels[1], taught[1])
-    print_audit({clip.name: clip.label for clip in corpus.clips}, *taught)
+    share = print_scores(all_labels[1], taught[1])
+    errors = print_audit({clip.name: clip.label for clip in corpus.clips}, *taught)
+    if options.pool_fault:
+        warned = any(taught[1]["rows"][-1]["self_training"]["warnings"])
+        missed = {"a warning": not warned, "no gain": share > 0}
+    else:
+        off = max(errors, default=0.0) > WANTED_PRECISION
+        missed = {"half of the distance by cv-nested": share < WANTED_SHARE, "precision within 5 points": off}
+    if told := [what for what, is_missed in missed.items() if is_missed]:
+        raise SystemExit(f"missed: {', '.join(told)}")
 
 
 def with_few_labels(corpus: Corpus, options: argparse.Namespace) -> list[Clip]:
@@ -157,17 +171,21 @@ def run(runs: Path, words: Sequence[str]) -> tuple[Path, dict[str, Any]]:
     return folder, read_result(folder)
 
 
-def print_scores(all_labels: dict[str, Any], few: dict[str, Any]) -> None:
-    """Print the three systems side by side; the last rows of `few` are the plain and the self-trained system."""
+def print_scores(all_labels: dict[str, Any], few: dict[str, Any]) -> float:
+    """Print the three systems side by side; the last rows of `few` are the plain and the self-trained system. Returns
+    the share of the distance that `cv-nested` finds."""
+    share_of = {}
     plain, taught = (scores_of(row) for row in few["rows"][-2:])
     best = scores_of(all_labels["rows"][-1])
     print(f"{'':16}  {'few labels':22}  {'self-trained':22}  {'all labels':22}  of the distance")
     for split, before in plain.items():
         after, ceiling = taught[split], best[TRAIN if split == WITHOUT else split]
-        distance = ceiling["value"] - before["value"]
-        share = f"{(after['value'] - before['value']) / distance:8.0%}" if distance > 0 else ""
+        distance, gain = ceiling["value"] - before["value"], after["value"] - before["value"]
+        # Where all labels give no more than few, a gain is whatever is no loss.
+        share_of[split] = gain / distance if distance > 0 else float(gain >= 0)
         cells = "  ".join(f"{shown(score):22}" for score in (before, after, ceiling))
-        print(f"{split:16}  {cells}  {share}".rstrip(), flush=True)
+        print(f"{split:16}  {cells}  {share_of[split]:8.0%}", flush=True)
+    return share_of[TRAIN]
 
 
 def scores_of(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -179,8 +197,10 @@ def shown(score: dict[str, Any]) -> str:
     return f"{100 * score['value']:5.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
 
-def print_audit(label_of: dict[str, str], folder: Path, result: dict[str, Any]) -> None:
-    """Print the rounds, the precision of the last one's labels, and the warnings; `label_of` is the truth by clip."""
+def print_audit(label_of: dict[str, str], folder: Path, result: dict[str, Any]) -> list[float]:
+    """Print the rounds, the precision of the last one's labels, and the warnings; `label_of` is the truth by clip.
+    Returns by how much each class' precision is off."""
+    errors = []
     found = result["rows"][-1]["self_training"]
     wafs = ", ".join(f"{100 * one['waf']:.2f}" for one in found["rounds"])
     print(f"rounds on the training folds: {wafs}; round {found['kept']} counts, in outer folds {found['kept_outer']}")
@@ -200,8 +220,10 @@ def print_audit(label_of: dict[str, str], folder: Path, result: dict[str, Any]) 
                 hidden = f"{precision['right']} of {precision['clips']} hidden clips"
                 print(f"{label}: {len(own)} accepted, precision {np.mean(own):.2f}, ", end="")
                 print(f"estimated {precision['estimate']:.2f} ({hidden})")
+                errors.append(abs(precision["estimate"] - np.mean(own)))
     for text in found["warnings"]:
         print(f"warning: {text}")
+    return errors
 
 
 if __name__ == "__main__":
