@@ -28,12 +28,15 @@ OTHER_DOMAIN = 0.8
 """The AUC above which a pool is called of another domain."""
 
 PERMUTATIONS = 199
-RELATED, UNRELATED = 0.05, 0.2
+RELATED, UNRELATED = 0.01, 0.2
 """The p up to which features of training clips count as related, and above which those of a pool as unrelated. In
-between chance may have it: four of five shuffled pools lie above, and features come in pairs."""
+between chance may have it: there are several pairs of features, and four of five shuffled pools lie above."""
 
-TELLING = 100
-"""Clips from which on features of different modalities belong together visibly, some pair of them."""
+SUBSETS = 5
+"""Draws of training clips, where all would be too many for a pool, of which the median counts."""
+
+TELLING, INVISIBLE = 100, 0.05
+"""Of so many clips and more, some pair of features of different modalities shows a p below this."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class PoolChecks:
         # Few training clips may show no dependence either; so many of a pool do, if there is any.
         few, many = self.compared
         least = min((pooled for _, pooled in both.values()), default=0.0)
-        if not lost and few < TELLING <= many and least > RELATED:
+        if not lost and few < TELLING <= many and least > INVISIBLE:
             yield (
                 f"No features of different modalities belong together in the pool's {many:,} clips (p = {least:.2f} or "
                 "more): were features assigned to other clips?"
@@ -94,14 +97,18 @@ def check_pool(inputs: Mapping[str, Inputs], train: np.ndarray, pool: np.ndarray
     some = {name: _some(one, train, pool, chance) for name, one in inputs.items()}
     aucs = {name: _domain_auc(*some[name], seed) for name in some}
     worst = max(aucs, key=aucs.__getitem__)
-    # A small pool shows little; no more is asked of it than half as many training clips show.
-    half_as_many = chance.choice(train, min(len(train), len(pool) // 2), replace=False)
+    # A small pool shows little; no more is asked of it than half as many training clips show, whichever they are.
+    count = min(len(train), len(pool) // 2)
+    subsets = [chance.choice(train, count, replace=False) for _ in range(SUBSETS)] if count < len(train) else [train]
     dependence = {
-        (one, other): tuple(_dependence_p(inputs, (one, other), rows, chance) for rows in (half_as_many, pool))
-        for one, other in itertools.combinations(inputs, 2)
-        if inputs[one].provenance.modality != inputs[other].provenance.modality
+        pair: (
+            float(np.median([_dependence_p(inputs, pair, rows, chance) for rows in subsets])),
+            _dependence_p(inputs, pair, pool, chance),
+        )
+        for pair in itertools.combinations(inputs, 2)
+        if len({inputs[name].provenance.modality for name in pair}) == 2
     }
-    return PoolChecks(aucs[worst], worst, (len(half_as_many), len(pool)), dependence)
+    return PoolChecks(aucs[worst], worst, (count, len(pool)), dependence)
 
 
 def _some(
