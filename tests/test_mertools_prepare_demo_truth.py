@@ -37,7 +37,7 @@ def test_each_clear_cue_adds_its_shade() -> None:
     assert open_labels("neutral", cues(), Sentence("。", ".")) == ("neutral", "calm")
 
 
-@pytest.mark.parametrize("pair", map(sorted, AMBIGUOUS), ids=" ".join)
+@pytest.mark.parametrize("pair", [sorted(pair) for pair in AMBIGUOUS], ids=" ".join)
 def test_a_cue_between_two_emotions_adds_the_other_one(pair: list[str]) -> None:
     label, other = pair
     for modality in MODALITIES:
