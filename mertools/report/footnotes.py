@@ -63,7 +63,7 @@ def footnotes(
 def _on_self_training(found: Mapping[str, Any]) -> Iterator[str]:
     """What a self-trained system has seen, and what its audit warns of."""
     pool = ", ".join(f"{split} ({clips:,})" for split, clips in found["pool"].items())
-    if not found["pool_used"]:
+    if not found.get("pool_used", True):
         yield f"Pool not used: clips without labels of {pool}, which a check warns of."
         yield from (f"Pool not used: warning: {text}" for text in found["warnings"])
         return
