@@ -342,7 +342,8 @@ def _group(row: Mapping[str, Any]) -> str:
 def _system(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     if not row.get("self_training"):
         return _fused(row, labels)
-    return _fused(row, labels) + (", self-trained" if row["self_training"].get("pool_used", True) else ", pool not used")
+    pool_used = row["self_training"].get("pool_used", True)
+    return _fused(row, labels) + (", self-trained" if pool_used else ", pool not used")
 
 
 def _fused(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
