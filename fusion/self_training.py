@@ -158,7 +158,7 @@ def _votes(
     if teaching.votes is not None:
         others = [teaching.votes[:, own] for own in rows]
     votes = [[own for _ in cohort.members] for own, cohort in zip(others, cohorts, strict=True)]
-    for view, features in teaching.views.items():
+    for view, features in teaching.views.items() if teaching.asks else ():
         seen = seeing(material, features)
         members = [
             replace(one, names=(*one.names, f"view {view}"), pseudo=None)

@@ -59,7 +59,7 @@ def audit(found: SelfTraining, labels: LabelSet) -> dict[str, Any]:
     rounds = [_round(one, found, frequencies, labels) for one in found.course.rounds]
     return {
         "pool_used": found.teaching.rounds > 0,
-        "teachers": list(found.teaching.teachers),
+        "teachers": list(found.teaching.teachers) if found.teaching.asks else [],
         "rounds": rounds,
         "given_by": list(found.teaching.given_by),
         "held_out": held_out(found.teaching),

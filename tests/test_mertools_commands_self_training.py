@@ -80,6 +80,7 @@ def test_pseudo_labels_are_written_edited_and_given_back(
     for path, held_out in ((made / "pseudo_labels.csv", False), (edited, None)):
         again, told = run(corpus, tmp_path / path.stem, "--pseudo-labels", str(path))
         found = told["rows"][-1]["self_training"]
+        assert found["teachers"] == [], "nobody is asked"
         assert found["held_out"] is held_out and found["rounds"][1]["accepted"] == len(rows) - (path == edited)
         words = "who may have seen the labels" if held_out is None else "by fold ensemble, who has seen the labels"
         assert words in (again / "table.md").read_text()
