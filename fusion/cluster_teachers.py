@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 from fusion.inputs import LIMIT, Data, Scaling
@@ -128,12 +129,7 @@ class PoolStructure:
 
 def classifiers(material: Material, structure: PoolStructure, members: Sequence[Member]) -> list[Teacher]:
     """For each of `members` a logistic regression of the labels of its training clips."""
-    models = [
-        LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(
-            structure.describe(member.train), material.targets[member.train]
-        )
-        for member in members
-    ]
+    models = [_fitted(structure.describe(member.train), material.targets[member.train]) for member in members]
 
     # All are asked about the same pool one after the other, and describing it takes longer than asking.
     @lru_cache(maxsize=1)
@@ -150,3 +146,10 @@ def classifiers(material: Material, structure: PoolStructure, members: Sequence[
         return lambda rows: answers(rows.astype(np.int64).tobytes())[place]
 
     return [teacher(place) for place in range(len(models))]
+
+
+def _fitted(described: np.ndarray, targets: np.ndarray) -> LogisticRegression | DummyClassifier:
+    """A logistic regression; where the clips are of one class, who always says this class."""
+    if len(np.unique(targets)) == 1:
+        return DummyClassifier().fit(described, targets)
+    return LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(described, targets)

@@ -74,6 +74,15 @@ def test_a_class_without_a_training_clip_is_never_said() -> None:
     assert (said[:, 1] == NEVER).all() and set(said.argmax(axis=1)) == {0, 2}
 
 
+def test_who_knows_one_class_says_it() -> None:
+    problem = problem_of()
+    member = problem.fold_members(CONFIGURATION)[0]
+    known = replace(member, train=member.train[problem.material.targets[member.train] == 1])
+    structure = PoolStructure(problem.material.data, POOL, seed=0)
+    said = classifiers(problem.material, structure, [known])[0](POOL)
+    assert (said.argmax(axis=1) == 1).all() and np.isfinite(said).all()
+
+
 def test_a_pool_smaller_than_the_clusters_is_described() -> None:
     problem = problem_of()
     structure = PoolStructure(problem.material.data, POOL[:9], seed=0)
